@@ -1,0 +1,38 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const documents = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md']).toSorted();
+const records = globSync('docs/adr/*.md').toSorted();
+
+test.each(documents)('%s links only to files that are there', (document) => {
+  const links = [...readFileSync(document, 'utf8').matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)];
+  const missing = links.map((link) => link[1] ?? '').filter((to) => !existsSync(join(dirname(document), to)));
+  expect(missing).toEqual([]);
+});
+
+describe('decision records', () => {
+  test('are there, numbered without gaps', () => {
+    expect(records.length).toBeGreaterThan(0);
+    const numbers = records.map((record) => Number(/\/(\d{4})-[a-z0-9-]+\.md$/.exec(record)?.[1]));
+    expect(numbers).toEqual(records.map((_, index) => index + 1));
+  });
+
+  test.each(records)('%s fits on one screen and has the four parts in order', (record) => {
+    const text = readFileSync(record, 'utf8');
+    expect([...text.matchAll(/^## (.+)$/gm)].map((part) => part[1])).toEqual([
+      'Context',
+      'Decision',
+      'Rejected',
+      'Consequences',
+    ]);
+    expect(text.split('\n').length).toBeLessThanOrEqual(60);
+  });
+});
+
+test('every package that we ship has its row in the record of dependencies', () => {
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: Record<string, string> };
+  const record = readFileSync('docs/adr/0003-dependencies.md', 'utf8');
+  const missing = Object.keys(dependencies).filter((name) => !record.includes(`\n| ${name} `));
+  expect(missing).toEqual([]);
+});
