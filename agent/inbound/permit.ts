@@ -1,0 +1,29 @@
+import type { SpiffeId } from '#certs/spiffe-id.ts';
+import { decide, type Call, type RuleIndex } from '#policy/decide.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+
+const proof = Symbol('permit'); // not exported: only `authorize` makes a Permit
+
+/** The proof that a call was judged and allowed. Nothing reaches the app without one. */
+export interface Permit {
+  readonly principal: SpiffeId;
+  /** The rule that let it in. */
+  readonly rule: string;
+  readonly [proof]: true;
+}
+
+export type DenyReason = 'no-rule-matches' | 'peer-svid-expired';
+
+/** What is judged: the call, and until when the caller's proof holds. */
+export interface JudgedCall extends Call {
+  readonly peerNotAfterMs: number;
+}
+
+/** Judges one request or connection. A peer whose SVID has expired since its handshake is nobody any more. */
+export function authorize(rules: RuleIndex, call: JudgedCall, nowMs: number): Result<Permit, DenyReason> {
+  if (nowMs >= call.peerNotAfterMs) return refuse('peer-svid-expired');
+  const decision = decide(rules, call);
+  return decision.allow
+    ? ok({ principal: call.principal, rule: decision.rule, [proof]: true })
+    : refuse(decision.reason);
+}

@@ -1,0 +1,81 @@
+import {
+  performServerHandshake,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import type { InboundPortConfig } from '#agent/config-types.ts';
+import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
+import { cut } from '#agent/tunnel/cut.ts';
+import { tunnelSettings, tunnelWindowBytes } from '#agent/tunnel/settings.ts';
+import type { InboundParts } from './caller.ts';
+import { openInboundTcp, serveInboundHttp } from './serve.ts';
+
+export interface InboundSession {
+  /** Takes no new stream: the peer ends its idle ones and goes elsewhere with the next. */
+  drain(): void;
+  destroy(): void;
+}
+
+/** RFC 9113 §7: the request needs HTTP/1.1, which this port speaks by ALPN. */
+const http11Required = 0xd;
+
+/** The inbound end of a tunnel: CONNECT streams of one verified peer. */
+export function serveTunnel(
+  parts: InboundParts,
+  socket: TLSSocket,
+  { peer, ports }: { peer: VerifiedPeer; ports: ReadonlyMap<number, InboundPortConfig> },
+): InboundSession {
+  const session: ServerHttp2Session = performServerHandshake(socket, {
+    settings: tunnelSettings,
+    maxSessionMemory: 1024,
+  });
+  session.setLocalWindowSize(tunnelWindowBytes);
+  session.on('error', () => undefined); // 'close' follows
+  const leftMs = peer.svid.notAfterMs - parts.clock.now();
+  const expiry = parts.clock.timer(leftMs, () => {
+    if (parts.whenExpired === 'end') session.destroy();
+    else session.close(); // GOAWAY; what is in flight lives on
+  });
+  session.once('close', () => expiry.cancel());
+  session.on('stream', (stream, headers) => {
+    stream.on('error', () => undefined); // 'close' and 'aborted' tell
+    if (headers[':method'] !== 'CONNECT') return stream.close(http11Required);
+    const port = ports.get(authorityPort(headers));
+    if (!port) return refuseStream(stream, 404);
+    if (parts.clock.now() >= peer.svid.notAfterMs) return refuseStream(stream, 403);
+    void acceptStream(parts, stream, { peer, port });
+  });
+  return {
+    drain: () => void (session.closed || session.goaway(0)),
+    destroy: () => session.destroy(),
+  };
+}
+
+async function acceptStream(
+  parts: InboundParts,
+  stream: ServerHttp2Stream,
+  caller: { peer: VerifiedPeer; port: InboundPortConfig },
+): Promise<void> {
+  if (caller.port.protocol === 'http') {
+    stream.respond({ ':status': 200 });
+    return serveInboundHttp(parts, stream, caller).done;
+  }
+  stream.pause();
+  const opened = await openInboundTcp(parts, caller);
+  if (stream.destroyed || stream.aborted) return cut(stream);
+  if (!opened.ok) return refuseStream(stream, opened.reason === 'app-unreachable' ? 503 : 403);
+  stream.respond({ ':status': 200 });
+  return opened.value(stream);
+}
+
+function refuseStream(stream: ServerHttp2Stream, status: 403 | 404 | 503): void {
+  stream.respond({ ':status': status }, { endStream: true });
+}
+
+/** The port of `:authority`, e.g. 7002 of `10.0.0.7:7002` or `[::1]:7002`; 0 when there is none. */
+function authorityPort(headers: IncomingHttpHeaders): number {
+  const [, digits] = /:(\d{1,5})$/.exec(headers[':authority'] ?? '') ?? [];
+  return Number(digits ?? 0);
+}

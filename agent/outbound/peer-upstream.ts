@@ -1,0 +1,66 @@
+import { ByteChannel } from '#agent/http/channel.ts';
+import type { Upstream } from '#agent/http/serve.ts';
+import type { OpenPeer, OpenProblem, Peer, PeerStream } from '#agent/tunnel/peer.ts';
+import { ok } from '#runtime/result.ts';
+
+export interface PeerUpstream extends Upstream<OpenProblem> {
+  /** Whom the next request is for; a stream to somebody else is let go. */
+  aim(peer: Peer): void;
+  close(): void;
+}
+
+/**
+ * One app connection's way to a peer: a stream that is kept between requests as long as its session is fresh, and let
+ * go at once when the session retires, so that the next request goes out under the newest certificates. Only this side
+ * ends an idle stream; the peer's agent never does, so no request can meet a stream that is just being closed.
+ */
+export function createPeerUpstream(openPeer: OpenPeer, signal: AbortSignal): PeerUpstream {
+  let peer: Peer | undefined;
+  let kept: { stream: PeerStream; channel: ByteChannel; peer: Peer; ignoreRetired: () => void } | undefined;
+  let phase: 'idle' | 'busy' = 'idle';
+
+  const letGo = (how: 'end' | 'destroy'): void => {
+    if (!kept) return;
+    const { channel, ignoreRetired } = kept;
+    kept = undefined;
+    ignoreRetired();
+    channel.discard();
+    if (how === 'end') channel.duplex.end();
+    else channel.duplex.destroy(new Error('not needed any more'));
+  };
+
+  return {
+    aim(next) {
+      if (kept && !isSamePeer(kept.peer, next)) letGo('end');
+      peer = next;
+    },
+    async acquire() {
+      if (!peer) throw new Error('acquire before aim');
+      phase = 'busy';
+      if (kept?.channel.isIdle && kept.stream.isFresh()) return ok({ channel: kept.channel, use: 'again' });
+      letGo('end');
+      const opened = await openPeer(peer, signal);
+      if (!opened.ok) {
+        phase = 'idle';
+        return opened;
+      }
+      const stream = opened.value;
+      const channel = new ByteChannel(stream.duplex);
+      const ignoreRetired = stream.onRetired(() => {
+        if (phase === 'idle') letGo('end');
+      });
+      kept = { stream, channel, peer, ignoreRetired };
+      return ok({ channel, use: 'first' });
+    },
+    release(next) {
+      phase = 'idle';
+      if (next.kind === 'drop') letGo('destroy');
+      else if (!kept?.stream.isFresh() || !kept.channel.isIdle) letGo('end');
+    },
+    close: () => letGo(phase === 'idle' ? 'end' : 'destroy'),
+  };
+}
+
+function isSamePeer(a: Peer, b: Peer): boolean {
+  return a.spiffeId === b.spiffeId && a.port === b.port && a.transport === b.transport;
+}
