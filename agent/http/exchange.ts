@@ -9,6 +9,7 @@ import {
   type RequestHead,
   type ResponseHead,
 } from './head.ts';
+import { headerField } from './header-field.ts';
 import { readHead } from './read-head.ts';
 import { endToEndHeaders, writeRequestHead, writeResponseHead } from './write.ts';
 
@@ -102,9 +103,10 @@ export async function exchange(
 
 function requestHeaders({ head, headers }: Forwarded): HeaderField[] {
   const out = [...headers];
-  if (head.framing.kind === 'length') out.push(field('Content-Length', String(head.framing.bytes)));
-  if (head.framing.kind === 'chunked') out.push(field('Transfer-Encoding', 'chunked'));
-  if (isForwardedUpgrade(head)) out.push(field('Connection', 'Upgrade'), field('Upgrade', 'websocket'));
+  if (!headers.some(({ name }) => name === 'host')) out.push(headerField('Host', head.host || 'localhost')); // HTTP/1.0
+  if (head.framing.kind === 'length') out.push(headerField('Content-Length', String(head.framing.bytes)));
+  if (head.framing.kind === 'chunked') out.push(headerField('Transfer-Encoding', 'chunked'));
+  if (isForwardedUpgrade(head)) out.push(headerField('Connection', 'Upgrade'), headerField('Upgrade', 'websocket'));
   return out;
 }
 
@@ -144,7 +146,7 @@ interface Answered {
 async function upgrade(down: ByteChannel, request: Forwarded, { head, headers }: Answered): Promise<Exchanged> {
   if (!isForwardedUpgrade(request.head) || head.upgrade !== 'websocket')
     return failed({ badResponse: 'unexpected-upgrade' });
-  await writeHead(down, head, [...headers, field('Connection', 'Upgrade'), field('Upgrade', 'websocket')]);
+  await writeHead(down, head, [...headers, headerField('Connection', 'Upgrade'), headerField('Upgrade', 'websocket')]);
   return { kind: 'upgraded' };
 }
 
@@ -159,11 +161,11 @@ async function answerWith(
   const unframed = framing.kind === 'chunked' || framing.kind === 'until-close';
   const downReusable = request.head.keepAlive && !(old && unframed);
   const headers = [...answered.headers];
-  if (framing.kind === 'length') headers.push(field('Content-Length', String(framing.bytes)));
+  if (framing.kind === 'length') headers.push(headerField('Content-Length', String(framing.bytes)));
   if (framing.kind === 'none') headers.push(...describedLength(request.head.method, head));
-  if (unframed && !old) headers.push(field('Transfer-Encoding', 'chunked'));
-  if (!downReusable) headers.push(field('Connection', 'close'));
-  else if (old) headers.push(field('Connection', 'keep-alive'));
+  if (unframed && !old) headers.push(headerField('Transfer-Encoding', 'chunked'));
+  if (!downReusable) headers.push(headerField('Connection', 'close'));
+  else if (old) headers.push(headerField('Connection', 'keep-alive'));
   const moved = await pumpMessage({
     from: up,
     to: down,
@@ -198,8 +200,4 @@ async function writeHead(down: ByteChannel, head: ResponseHead, headers: readonl
 
 function failed(problem: ExchangeProblem): Exchanged {
   return { kind: 'failed', problem, answered: 'nothing' };
-}
-
-function field(rawName: string, value: string): HeaderField {
-  return { name: rawName.toLowerCase(), rawName, value };
 }

@@ -10,6 +10,7 @@ import type { Forwarded } from '#agent/http/exchange.ts';
 import type { RequestHead } from '#agent/http/head.ts';
 import { stripReserved } from '#agent/http/reserved.ts';
 import { serveHttp, type Admission, type HttpConnection, type HttpService, type Upstream } from '#agent/http/serve.ts';
+import { originForm } from '#agent/http/target.ts';
 import { connectTcp, createTcpUpstream, type TcpUpstream } from '#agent/http/tcp-upstream.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import { splice } from '#agent/tunnel/splice.ts';
@@ -28,11 +29,10 @@ export function serveInboundHttp(parts: InboundParts, duplex: Duplex, caller: Ca
     parts.counters.inboundRequests += 1;
     const permit = judge(parts, caller);
     if (!permit.ok) return { kind: 'answer', answer: report.denied(permit.reason) };
-    const target = originTarget(head);
-    if (target === undefined) return { kind: 'answer', answer: report.refused('bad-target') };
+    if (head.form === 'authority') return { kind: 'answer', answer: report.refused('bad-target') }; // CONNECT is for proxies
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason) };
-    const request = { head, target, headers: headers.value, filterTrailers: stripReserved };
+    const request = { head, target: originForm(head), headers: headers.value, filterTrailers: stripReserved };
     return forward(permit.value, request, { parts, caller, app });
   };
   return serveHttp<'app-unreachable'>(duplex, { ...parts, admit, report, closed: () => app.close() });
@@ -88,14 +88,6 @@ async function forwardOpaque(
 function judge(parts: InboundParts, { peer, port }: Caller): Result<Permit, DenyReason> {
   const call = { principal: peer.spiffeId, port: port.port, peerNotAfterMs: peer.svid.notAfterMs };
   return authorize(parts.rules, call, parts.clock.now());
-}
-
-/** What the app gets as target: origin-form, or `*`; of absolute-form the path. Nothing for CONNECT. */
-function originTarget(head: RequestHead): string | undefined {
-  if (head.form === 'origin' || head.form === 'asterisk') return head.target;
-  if (head.form === 'authority') return undefined;
-  const path = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*(.*)$/is.exec(head.target)?.[1] ?? '';
-  return path.startsWith('/') ? path : `/${path}`;
 }
 
 type Report = HttpService<'app-unreachable'>['report'] & {

@@ -44,7 +44,7 @@ export function serveTunnel(
     if (headers[':method'] !== 'CONNECT') return stream.close(http11Required);
     const port = ports.get(authorityPort(headers));
     if (!port) return refuseStream(stream, 404);
-    if (parts.clock.now() >= peer.svid.notAfterMs) return refuseStream(stream, 403);
+    if (parts.clock.now() >= peer.svid.notAfterMs) return refuseStream(stream, 401);
     void acceptStream(parts, stream, { peer, port });
   });
   return {
@@ -70,7 +70,7 @@ async function acceptStream(
   return opened.value(stream);
 }
 
-function refuseStream(stream: ServerHttp2Stream, status: 403 | 404 | 503): void {
+function refuseStream(stream: ServerHttp2Stream, status: 401 | 403 | 404 | 503): void {
   stream.respond({ ':status': status }, { endStream: true });
 }
 

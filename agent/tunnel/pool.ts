@@ -73,6 +73,7 @@ export function createTunnelPool(parts: PoolParts): TunnelPool {
       parts.onSession('failed', { ...facts, reason: connected.reason });
       return connected;
     }
+    let session: TunnelSession | undefined;
     const firstNotAfterMs = Math.min(snapshot.svid.notAfterMs, connected.value.peer.svid.notAfterMs);
     const opened = await openTunnelSession(
       connected.value.socket,
@@ -81,19 +82,18 @@ export function createTunnelPool(parts: PoolParts): TunnelPool {
         clock,
         deadlineMs: settings.tryMs,
         onAging: () => void replace(slot),
-        onClosed: () => forget(),
+        onClosed() {
+          if (session) live.delete(session);
+          if (slot.current === session) slot.current = undefined;
+          parts.onSession('closed', facts);
+        },
       },
     );
     if (!opened.ok) {
       parts.onSession('failed', { ...facts, reason: opened.reason });
       return opened;
     }
-    const session = opened.value;
-    const forget = (): void => {
-      live.delete(session);
-      if (slot.current === session) slot.current = undefined;
-      parts.onSession('closed', facts);
-    };
+    session = opened.value;
     live.add(session);
     const old = slot.current;
     slot.current = session;

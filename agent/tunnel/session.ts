@@ -154,7 +154,13 @@ function connectAnswer(
     stream.once('response', (headers) => {
       const status = headers[':status'] ?? 0;
       if (status >= 200 && status < 300) settle(ok(undefined));
-      else settle(refuse(status === 403 ? 'refused-by-peer' : 'app-unreachable'));
+      else settle(refuse(answerProblem(status)));
     });
   });
+}
+
+/** What the peer's agent means by not answering CONNECT with 200. */
+function answerProblem(status: number): OpenProblem {
+  if (status === 403) return 'refused-by-peer';
+  return status === 401 ? 'own-svid-expired' : 'app-unreachable';
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Address, UpstreamConfig } from '#agent/config-types.ts';
 import type { RequestHead } from '#agent/http/head.ts';
+import { originForm } from '#agent/http/target.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { OutboundProblem } from '#agent/outbound/answers.ts';
 import {
@@ -28,9 +29,10 @@ function requestRoute(
   unknown: 'refuse' | 'passthrough',
   head: RequestHead,
 ): Result<Routed, OutboundProblem> {
-  const split = head.form === 'absolute' ? splitUrl(head.target) : undefined;
-  if (!split) return refuse('unknown-destination');
-  const { address, target } = split;
+  const isHttp = head.form === 'absolute' && head.target.slice(0, 7).toLowerCase() === 'http://';
+  const address = isHttp ? splitAuthority(head.host.replace(/(?<!:\d{1,5})$/, ':80')) : undefined;
+  if (!address) return refuse('unknown-destination');
+  const target = originForm(head);
   const upstream = parts.destinations.find(address.host, address.port);
   if (!upstream && unknown === 'passthrough') return ok({ kind: 'past-the-mesh', address, target });
   if (upstream?.protocol !== 'http') return refuse('unknown-destination');
@@ -57,13 +59,7 @@ function connectRoute(
   return ok({ kind: 'hand-over', answer: established, serve });
 }
 
-/** `http://prices:7002/a?b` → `prices`, 7002, `/a?b`. Another scheme names no destination of ours. */
-function splitUrl(url: string): { address: Address; target: string } | undefined {
-  const [, authority = '', path = ''] = /^http:\/\/([^/?]*)(.*)$/is.exec(url) ?? [];
-  const address = splitAuthority(authority.includes(':') ? authority : `${authority}:80`);
-  return address && { address, target: path.startsWith('/') ? path : `/${path}` };
-}
-
+/** `prices:7002`, `[::1]:7002`. */
 function splitAuthority(authority: string): Address | undefined {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(authority) ?? [];
   const host = bracketed ?? plain;
