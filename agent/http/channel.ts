@@ -51,6 +51,7 @@ export class ByteChannel {
     duplex.on('close', this.#onClose);
     duplex.on('aborted', this.#onClose); // an HTTP/2 stream that was reset also says 'end' afterwards
     duplex.on('drain', this.#onDrain);
+    if (duplex.isPaused()) duplex.resume(); // handed over by somebody who had stopped reading
   }
 
   /** Open in both directions and nothing unread: a message may begin here. */

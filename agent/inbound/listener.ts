@@ -58,8 +58,9 @@ export async function openInbound(
       parts.emit({
         event: 'inbound.handshake-refused',
         from: socket.remoteAddress ?? 'unknown',
-        reason: handshakeReason(error),
+        reason: handshakeReason(error, socket),
       });
+      socket.destroy(); // Node leaves it open, also after its own deadline
     });
     servers.push(server);
     return listen(server, address);
@@ -153,6 +154,8 @@ function chooseProtocol(offered: readonly string[], hasTunnel: boolean): string 
   return hasTunnel && offered.includes('h2') ? 'h2' : undefined;
 }
 
-function handshakeReason(error: Error & { code?: string }): string {
-  return error.code ?? 'handshake-failed';
+/** OpenSSL's verdict on the caller's chain where there is one: Node reports that as a mere hang-up. */
+function handshakeReason(error: Error & { code?: string }, socket: TLSSocket): string {
+  const verdict: unknown = socket.authorizationError; // a code such as CERT_HAS_EXPIRED, whatever its type says
+  return typeof verdict === 'string' ? verdict : (error.code ?? 'handshake-failed');
 }

@@ -33,6 +33,7 @@ export function serveTunnel(
   });
   session.setLocalWindowSize(tunnelWindowBytes);
   session.on('error', () => undefined); // 'close' follows
+  socket.once('end', () => session.destroy()); // the socket may be half open, a tunnel may not: the peer is gone
   const leftMs = peer.svid.notAfterMs - parts.clock.now();
   const expiry = parts.clock.timer(leftMs, () => {
     if (parts.whenExpired === 'end') session.destroy();
@@ -48,7 +49,7 @@ export function serveTunnel(
     void acceptStream(parts, stream, { peer, port });
   });
   return {
-    drain: () => void (session.closed || session.goaway(0)),
+    drain: () => session.close(), // GOAWAY; bare, it would leave an idle session deaf to its own end
     destroy: () => session.destroy(),
   };
 }

@@ -43,6 +43,7 @@ export function openTunnelSession(
     maxSessionMemory: 1024,
     peerMaxConcurrentStreams: 100,
   });
+  socket.once('end', () => http2.destroy()); // the socket may be half open, a tunnel may not: the peer is gone
   return new Promise((resolve) => {
     const failed = (): void => {
       timer.cancel();

@@ -1,0 +1,60 @@
+import type { AgentFacts, CounterName } from './status.ts';
+
+/** Help text of each counter; the compiler misses a new one here. */
+const counterHelp: Readonly<Record<Exclude<CounterName, 'openStreams' | 'inboundOpenStreams'>, string>> = {
+  requests: 'HTTP requests begun by the app.',
+  failed: 'HTTP requests of the app that ended with an error of ours or a broken response.',
+  denied: 'Calls of the app that were refused here.',
+  resets: 'Opaque outbound streams that were cut.',
+  streams: 'Opaque outbound streams begun.',
+  inboundRequests: 'Requests and opaque streams from peers.',
+  inboundDenied: 'Requests and opaque streams from peers that no rule admitted.',
+  inboundFailed: 'Admitted requests and streams from peers that failed.',
+  handshakesRefused: 'Inbound handshakes that ended without a verified peer.',
+  sessionsOpened: 'Sessions opened to peers.',
+  sessionsFailed: 'Sessions to peers that could not be opened.',
+};
+
+export interface Exposition {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+/** Renders the Prometheus text format. prom-client is imported at the first scrape: an agent nobody scrapes does without. */
+export async function renderMetrics(facts: AgentFacts): Promise<Exposition> {
+  const { Registry, Gauge, Counter } = await import('prom-client');
+  const registry = new Registry();
+  const registers = [registry];
+  const count = (name: string, help: string, value: number) => new Counter({ name, help, registers }).inc(value);
+  const gauge = (name: string, help: string, value: number) => new Gauge({ name, help, registers }).set(value);
+
+  const { counters, identity, source, readiness } = facts;
+  for (const [name, help] of Object.entries(counterHelp)) {
+    count(`eastwest_${toSnakeCase(name)}_total`, help, counters[name as CounterName]);
+  }
+  gauge('eastwest_open_streams', 'Opaque outbound streams open now.', counters.openStreams);
+  gauge('eastwest_inbound_open_streams', 'Inbound streams open now.', counters.inboundOpenStreams);
+  for (const [name, help, labelled] of [
+    ['eastwest_requests_by_peer_total', 'HTTP requests by the peer’s SPIFFE ID.', counters.requestsByPeer],
+    ['eastwest_inbound_requests_by_peer_total', 'Inbound by the peer’s SPIFFE ID.', counters.inboundRequestsByPeer],
+  ] as const) {
+    const counter = new Counter({ name, help, labelNames: ['peer'], registers });
+    for (const [peer, value] of labelled.entries()) counter.inc({ peer }, value);
+  }
+  gauge('eastwest_ready', '1 when nothing blocks.', readiness.ready ? 1 : 0);
+  gauge('eastwest_identity_generation', 'Identities published since the start.', identity?.generation ?? 0);
+  gauge(
+    'eastwest_svid_not_after_seconds',
+    'When the SVID expires; 0 without one.',
+    (identity?.svid.notAfterMs ?? 0) / 1000,
+  );
+  count('eastwest_svid_rotations_total', 'SVIDs that replaced an earlier one.', source.rotations);
+  count('eastwest_join_token_uses_total', 'Join tokens shown and accepted since the start.', source.joinTokenUses);
+  gauge('eastwest_clock_skew_seconds', 'The issuer’s clock minus ours.', source.skewMs / 1000);
+  gauge('eastwest_control_plane_connected', '1 while the watch stands.', source.controlPlane === 'connected' ? 1 : 0);
+  return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+function toSnakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

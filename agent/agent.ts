@@ -1,0 +1,215 @@
+import type { Workload } from '#proto/messages.ts';
+import type { Clock, Random } from '#runtime/clock.ts';
+import { aborted, type Phases } from '#runtime/drain.ts';
+import { indexRules, type Rule } from '#policy/decide.ts';
+import { createCounters, type AgentCounters } from './admin/metrics.ts';
+import { createReadiness, type Readiness } from './admin/readiness.ts';
+import { startAdmin } from './admin/server.ts';
+import type { Address, AgentConfig } from './config-types.ts';
+import { defaultConnect, defaultLimits, defaultTimes } from './defaults.ts';
+import type { AgentEmit } from './events.ts';
+import { createDeadlines } from './http/deadlines.ts';
+import type { IdentitySource } from './identity/source.ts';
+import { createIdentityStore, type IdentityStore } from './identity/store.ts';
+import { openInbound, type InboundListener } from './inbound/listener.ts';
+import { createDestinations, type Destinations } from './outbound/destination.ts';
+import { openOutbound, type OutboundListener } from './outbound/listener.ts';
+import { createTunnelPool, type TunnelPool } from './tunnel/pool.ts';
+
+export interface AgentParts {
+  readonly config: AgentConfig;
+  readonly version: string;
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly emit: AgentEmit;
+}
+
+/** What the agent's parts share. */
+interface Core extends AgentParts {
+  readonly store: IdentityStore;
+  readonly counters: AgentCounters;
+  readonly readiness: Readiness;
+  readonly destinations: Destinations;
+  readonly pool: TunnelPool;
+}
+
+interface Source extends IdentitySource {
+  announce(endpoints: readonly Address[]): void;
+}
+
+const drainCheckMs = 50;
+
+/**
+ * Runs one agent: identity first, then inbound; outbound from the start, so that an app that is early gets a clear 503.
+ * Builds each part once and connects them. Throws `Fault` when it cannot start or can never get an identity.
+ */
+export async function runAgent(parts: AgentParts, phases: Phases): Promise<void> {
+  const startedMs = parts.clock.monotonic();
+  const core = createCore(parts);
+  const ended = new AbortController();
+  const deadlines = createDeadlines(parts.clock);
+  const source = await createSource(core);
+  const drain = new AbortController();
+  const stop = AbortSignal.any([phases.stop, drain.signal]);
+  const admin = await startAdmin({
+    config: parts.config,
+    facts: () => ({
+      workload: parts.config.workload,
+      identity: core.store.current(),
+      source: source.status(),
+      readiness: core.readiness.report(),
+      counters: core.counters,
+    }),
+    drain: () => drain.abort(),
+    renew: () => source.renewNow(),
+  });
+  const identityLost = source.run(AbortSignal.any([ended.signal, phases.kill]));
+  identityLost.catch(() => undefined); // raced below; a rejection while stopping is no fault
+  const serving = serve({ core, source, deadlines, startedMs }, { stop, kill: phases.kill });
+  try {
+    await Promise.race([serving, identityLost]);
+  } catch (error) {
+    if (!phases.kill.aborted) throw error;
+  } finally {
+    ended.abort();
+    core.pool.destroyAll();
+    deadlines.stop();
+    await Promise.allSettled([identityLost, admin.close()]);
+  }
+}
+
+function createCore(parts: AgentParts): Core {
+  const { config, clock, random, emit } = parts;
+  const store = createIdentityStore();
+  const counters = createCounters();
+  const pool = createTunnelPool({
+    identity: store,
+    clock,
+    random,
+    settings: { whenExpired: config.whenExpired, ...defaultConnect },
+    onSession(event, { peer, address, reason }) {
+      if (event === 'opened') counters.sessionsOpened += 1;
+      if (event !== 'failed') return;
+      counters.sessionsFailed += 1;
+      emit({ event: 'peer.refused', workload: peer, address, reason: reason ?? 'unreachable' });
+    },
+  });
+  const destinations = createDestinations(config.outbound?.upstreams ?? []);
+  return { ...parts, store, counters, readiness: createReadiness(store, clock), destinations, pool };
+}
+
+async function createSource(core: Core): Promise<Source> {
+  const { config, destinations } = core;
+  const { identity } = config;
+  if (identity.kind === 'files') {
+    const { FileIdentity } = await import('./identity/file-identity.ts');
+    const files = new FileIdentity({ ...core, config: identity });
+    return {
+      run: (signal) => files.run(signal),
+      renewNow: () => files.renewNow(),
+      status: () => files.status(),
+      announce: () => undefined,
+    };
+  }
+  const { createControlPlaneIdentity } = await import('./identity/control-plane-identity.ts');
+  return createControlPlaneIdentity({
+    ...core,
+    config: identity,
+    workload: config.workload,
+    trustDomain: config.trustDomain,
+    agentVersion: core.version,
+    upstreams: namesToWatch(config),
+    onWorkloads: (workloads: readonly Workload[]) => destinations.update(workloads),
+  });
+}
+
+/** Upstreams whose whereabouts the control plane must tell. */
+function namesToWatch(config: AgentConfig): string[] {
+  const upstreams = config.outbound?.upstreams ?? [];
+  return [...new Set(upstreams.filter((u) => !u.spiffeId || !u.endpoints).map((u) => u.workload))];
+}
+
+interface Serving {
+  readonly core: Core;
+  readonly source: Source;
+  readonly deadlines: ReturnType<typeof createDeadlines>;
+  readonly startedMs: number;
+}
+
+async function serve({ core, source, deadlines, startedMs }: Serving, { stop, kill }: Phases): Promise<void> {
+  const { config, clock, store, readiness, emit, counters } = core;
+  readiness.block('starting', 'waiting for the first SVID');
+  const shared = { counters, emit, clock, deadlines, limits: defaultLimits, times: defaultTimes };
+  const outbound =
+    config.outbound &&
+    (await openOutbound(
+      { ...shared, openPeer: core.pool.open, destinations: core.destinations, kill },
+      config.outbound,
+    ));
+  for (const { upstream, address } of outbound?.upstreams ?? []) {
+    emit({ event: 'listener.open', purpose: `upstream ${upstream.workload}:${upstream.port}`, address: show(address) });
+  }
+  if (outbound?.httpProxy) emit({ event: 'listener.open', purpose: 'http-proxy', address: show(outbound.httpProxy) });
+  const first = await store.first(AbortSignal.any([stop, kill])).catch(() => undefined);
+  const inbound =
+    first && config.inbound && (await openInbound({ ...shared, ...inboundParts(core) }, config.inbound, store));
+  if (inbound) {
+    emit({ event: 'listener.open', purpose: 'inbound', address: show(inbound.address) });
+    source.announce([config.inbound?.advertise ?? inbound.address]);
+  } else if (first) source.announce([]);
+  if (first) {
+    readiness.clear('starting');
+    emit({ event: 'agent.ready', spiffeId: first.svid.spiffeId, startMs: Math.round(clock.monotonic() - startedMs) });
+    await aborted(AbortSignal.any([stop, kill]));
+  }
+  readiness.block('draining', 'the agent was told to stop');
+  emit({ event: 'agent.draining', drainMs: config.drainMs });
+  source.announce([]);
+  await drainAll({ clock, inbound, outbound, pool: core.pool }, kill);
+}
+
+/**
+ * Inbound says goodbye at once; outbound stays up for what the app still has to finish, and takes no new connection once
+ * nobody calls us any more.
+ */
+async function drainAll(
+  open: {
+    clock: Clock;
+    inbound: InboundListener | undefined;
+    outbound: OutboundListener | undefined;
+    pool: TunnelPool;
+  },
+  kill: AbortSignal,
+): Promise<void> {
+  const { clock, inbound, outbound, pool } = open;
+  const wait = (): Promise<void> => clock.sleep(drainCheckMs, kill).catch(() => undefined);
+  inbound?.drain();
+  while (!kill.aborted && inbound && inbound.connections > 0) await wait();
+  outbound?.drain();
+  while (!kill.aborted && outbound && outbound.connections > 0) await wait();
+  pool.retireAll();
+  inbound?.destroy();
+  outbound?.destroy();
+}
+
+function inboundParts({ config, store }: Core) {
+  const rules: Rule[] = (config.inbound?.ports ?? []).map(({ port, allow }) => ({
+    name: `ports[${port}].allow`,
+    port,
+    principals: allow,
+  }));
+  return {
+    rules: indexRules(rules),
+    whenExpired: config.whenExpired,
+    self: () => {
+      const snapshot = store.current();
+      if (!snapshot) throw new Error('inbound was opened before the first identity');
+      return snapshot.svid.spiffeId;
+    },
+  };
+}
+
+function show({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

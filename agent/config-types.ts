@@ -1,0 +1,87 @@
+import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type { Level } from '#runtime/log.ts';
+
+/** `127.0.0.1:7002`, `[::1]:7002` or, where a name makes sense, `prices.internal:7002`; IPv6 without brackets here. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type JoinTokenSource = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'stdin' };
+
+export interface ControlPlaneIdentityConfig {
+  readonly kind: 'control-plane';
+  readonly address: Address;
+  /** PEM file with the pinned roots. */
+  readonly trustBundlePath: string;
+  readonly joinToken: JoinTokenSource | undefined;
+  /** Where key and SVID are kept over restarts; undefined: in memory only. */
+  readonly stateDir: string | undefined;
+}
+
+export interface FilesIdentityConfig {
+  readonly kind: 'files';
+  /** Holds `tls.crt`, `tls.key` and `ca.crt`. */
+  readonly dir: string;
+  /** Of the roots in `ca.crt`. */
+  readonly trustDomain: string;
+}
+
+export interface InboundPortConfig {
+  /** The port's name on the wire: the port of CONNECT's authority. */
+  readonly port: number;
+  readonly app: Address;
+  readonly protocol: 'http' | 'tcp';
+  /** `any-peer`: whoever is verified in our trust domain. An empty list admits nobody. */
+  readonly allow: 'any-peer' | readonly SpiffeId[];
+  /** A plain mTLS listener for this port alone. */
+  readonly mtls: Address | undefined;
+}
+
+export interface InboundConfig {
+  readonly listen: Address;
+  /** What peers are told to dial; undefined: the address we really listen on. */
+  readonly advertise: Address | undefined;
+  readonly ports: readonly InboundPortConfig[];
+}
+
+export interface UpstreamConfig {
+  readonly workload: string;
+  readonly port: number;
+  /** Undefined: reached by the HTTP proxy only. */
+  readonly listen: Address | undefined;
+  readonly protocol: 'http' | 'tcp';
+  /** Expected of the peer; undefined: the control plane says. */
+  readonly spiffeId: SpiffeId | undefined;
+  /** Undefined: the control plane says. */
+  readonly endpoints: readonly Address[] | undefined;
+  readonly transport: 'tunnel' | 'mtls';
+}
+
+export interface OutboundConfig {
+  readonly upstreams: readonly UpstreamConfig[];
+  readonly httpProxy: { readonly listen: Address } | undefined;
+  readonly unknown: 'refuse' | 'passthrough';
+}
+
+export interface AdminConfig {
+  /** Undefined: no TCP port. */
+  readonly listen: Address | undefined;
+  /** `anywhere` must be asked for: `listen` may then be an address other than loopback. */
+  readonly reachableFrom: 'loopback' | 'anywhere';
+  /** Path of the Unix socket; undefined: none. */
+  readonly socket: string | undefined;
+}
+
+export interface AgentConfig {
+  readonly workload: string;
+  readonly trustDomain: string;
+  readonly identity: ControlPlaneIdentityConfig | FilesIdentityConfig;
+  readonly inbound: InboundConfig | undefined;
+  readonly outbound: OutboundConfig | undefined;
+  readonly admin: AdminConfig;
+  readonly drainMs: number;
+  /** What happens to opaque streams in flight when a session's certificate expires. */
+  readonly whenExpired: 'keep' | 'end';
+  readonly logLevel: Level;
+}

@@ -1,0 +1,119 @@
+import type { Emit, Level } from '#runtime/log.ts';
+
+/** Every event an agent can log. Keys, tokens, bodies and query strings have no field to go in. */
+export type AgentEvent =
+  | { readonly event: 'agent.ready'; readonly spiffeId: string; readonly startMs: number }
+  | { readonly event: 'agent.draining'; readonly drainMs: number }
+  | { readonly event: 'agent.stopped'; readonly outcome: 'drained' | 'killed' }
+  | { readonly event: 'agent.failed'; readonly error: unknown; readonly hint?: string }
+  | {
+      readonly event: 'svid.issued' | 'svid.rotated';
+      readonly generation: number;
+      readonly serialHex: string;
+      readonly notAfterMs: number;
+      readonly renewAtMs: number;
+      readonly skewMs: number;
+    }
+  | { readonly event: 'svid.resumed'; readonly serialHex: string; readonly validForMs: number }
+  | {
+      readonly event: 'svid.renewal-failed';
+      readonly failures: number;
+      readonly validForMs: number;
+      readonly retryInMs: number;
+      readonly error: unknown;
+    }
+  | { readonly event: 'svid.expired'; readonly expiredForMs: number }
+  | { readonly event: 'clock.jumped'; readonly byMs: number }
+  | { readonly event: 'clock.skewed'; readonly skewMs: number }
+  | { readonly event: 'state.not-kept'; readonly error: unknown }
+  | { readonly event: 'state.refused'; readonly reason: string }
+  | { readonly event: 'control-plane.connected'; readonly address: string }
+  | {
+      readonly event: 'control-plane.lost';
+      readonly validForMs: number;
+      readonly retryInMs: number;
+      readonly error: unknown;
+    }
+  | { readonly event: 'bundle.applied'; readonly version: number; readonly roots: number }
+  | { readonly event: 'bundle.refused'; readonly version: number; readonly problem: string }
+  | {
+      readonly event: 'identity-files.applied';
+      readonly generation: number;
+      readonly serialHex: string;
+      readonly notAfterMs: number;
+    }
+  | { readonly event: 'identity-files.refused'; readonly problem: string; readonly validForMs: number }
+  | { readonly event: 'listener.open'; readonly purpose: string; readonly address: string }
+  | { readonly event: 'listener.failed'; readonly purpose: string; readonly error: unknown }
+  | { readonly event: 'inbound.handshake-refused'; readonly from: string; readonly reason: string }
+  | {
+      readonly event: 'inbound.denied';
+      readonly principal: string;
+      readonly port: number;
+      readonly reason: string;
+      readonly decisionId: string;
+    }
+  | {
+      readonly event: 'inbound.refused';
+      readonly principal: string;
+      readonly port: number;
+      readonly reason: string;
+      readonly decisionId: string;
+    }
+  | {
+      readonly event: 'inbound.failed';
+      readonly principal: string;
+      readonly port: number;
+      readonly reason: string;
+      readonly decisionId: string;
+    }
+  | {
+      readonly event: 'outbound.refused';
+      readonly destination: string;
+      readonly reason: string;
+      readonly decisionId: string;
+    }
+  | {
+      readonly event: 'outbound.failed';
+      readonly destination: string;
+      readonly reason: string;
+      readonly decisionId: string;
+    }
+  | { readonly event: 'peer.refused'; readonly workload: string; readonly address: string; readonly reason: string }
+  | { readonly event: 'peer.unreachable'; readonly workload: string; readonly address: string; readonly error: unknown }
+  | { readonly event: 'stream.reset'; readonly destination: string; readonly reason: string };
+
+export type AgentEmit = Emit<AgentEvent>;
+
+export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
+  'agent.ready': 'info',
+  'agent.draining': 'info',
+  'agent.stopped': 'info',
+  'agent.failed': 'error',
+  'svid.issued': 'info',
+  'svid.rotated': 'info',
+  'svid.resumed': 'info',
+  'svid.renewal-failed': 'warn',
+  'svid.expired': 'error',
+  'clock.jumped': 'warn',
+  'clock.skewed': 'warn',
+  'state.not-kept': 'warn',
+  'state.refused': 'warn',
+  'control-plane.connected': 'info',
+  'control-plane.lost': 'warn',
+  'bundle.applied': 'info',
+  'bundle.refused': 'error',
+  'identity-files.applied': 'info',
+  'identity-files.refused': 'warn',
+  'listener.open': 'info',
+  'listener.failed': 'error',
+  'inbound.handshake-refused': 'warn',
+  'inbound.denied': 'warn',
+  'inbound.refused': 'warn',
+  'inbound.failed': 'warn',
+  'outbound.refused': 'warn',
+  'outbound.failed': 'warn',
+  'peer.refused': 'error',
+  'peer.unreachable': 'warn',
+  'stream.reset': 'warn',
+};

@@ -1,0 +1,76 @@
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { createTestDomain, type TestDomain } from '#support/identities.ts';
+import { PairWorld } from '#support/pair-world.ts';
+
+let domain: TestDomain;
+let world: PairWorld;
+
+beforeAll(async () => {
+  domain = await createTestDomain();
+});
+beforeEach(() => {
+  world = new PairWorld(domain);
+});
+afterEach(() => world[Symbol.dispose]());
+
+describe('opaque streams', () => {
+  test('TCP passes bytes both ways, and a half-close too', async () => {
+    const app = await world.tcpApp((socket) => {
+      const seen: Buffer[] = [];
+      socket.on('data', (bytes: Buffer) => seen.push(bytes));
+      socket.on('end', () => socket.end(Buffer.concat(seen)));
+    });
+    const { port } = await world.pair(app, { protocol: 'tcp' });
+    const body = Buffer.alloc(500_000, 'x');
+    const got = await new Promise<number>((resolve, reject) => {
+      let total = 0;
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () => socket.end(body));
+      socket.on('data', (bytes) => (total += bytes.length));
+      socket.on('end', () => resolve(total));
+      socket.on('error', reject);
+    });
+    expect(got).toBe(body.length);
+  });
+
+  test('a reset by the app is a reset at the caller, never a clean end', async () => {
+    const app = await world.tcpApp((socket) => {
+      socket.once('data', () => socket.resetAndDestroy());
+    });
+    const { port, cart } = await world.pair(app, { protocol: 'tcp' });
+    const outcome = await new Promise<string>((resolve) => {
+      const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('x'));
+      socket.on('end', () => resolve('end'));
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'error'));
+    });
+    expect(outcome).toBe('ECONNRESET');
+    expect(cart.counters.resets).toBe(1);
+  });
+
+  test('a WebSocket lives on through rotations of both ends (M2)', async () => {
+    const server = createServer();
+    const sockets = new WebSocketServer({ server });
+    sockets.on('connection', (socket) => socket.on('message', (message) => socket.send(`echo ${String(message)}`)));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    world.onEnd(() => void (sockets.close(), server.closeAllConnections(), server.close()));
+    const { port, cart, prices } = await world.pair((server.address() as AddressInfo).port, { lifeMs: 3_000 });
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/ticker`);
+    await new Promise((resolve, reject) => {
+      socket.addEventListener('open', resolve);
+      socket.addEventListener('error', () => reject(new Error('no upgrade')));
+    });
+    for (let turn = 0; turn < 8; turn += 1) {
+      const answer = new Promise<string>((resolve) =>
+        socket.addEventListener('message', (event) => resolve(String(event.data)), { once: true }),
+      );
+      socket.send(String(turn));
+      expect(await answer).toBe(`echo ${turn}`);
+      await Promise.all([cart.rotate(), prices.rotate()]);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    expect(cart.counters.resets).toBe(0);
+    socket.close();
+  });
+});

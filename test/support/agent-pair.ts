@@ -1,0 +1,107 @@
+import { createCounters, type AgentCounters } from '#agent/admin/metrics.ts';
+import type { Address, InboundPortConfig, UpstreamConfig } from '#agent/config-types.ts';
+import type { AgentEvent } from '#agent/events.ts';
+import { createDeadlines } from '#agent/http/deadlines.ts';
+import { createIdentityStore, type IdentityStore } from '#agent/identity/store.ts';
+import { openInbound, type InboundListener } from '#agent/inbound/listener.ts';
+import { createDestinations } from '#agent/outbound/destination.ts';
+import { openOutbound, type OutboundListener } from '#agent/outbound/listener.ts';
+import { createTunnelPool, type TunnelPool } from '#agent/tunnel/pool.ts';
+import { defaultLimits, defaultTimes } from '#agent/defaults.ts';
+import { indexRules } from '#policy/decide.ts';
+import { systemClock, systemRandom } from '#runtime/system-clock.ts';
+import type { TestDomain } from './identities.ts';
+
+const local = { host: '127.0.0.1', port: 0 };
+
+/** The data path of one agent, in this process, with identities set by hand. */
+export interface HalfAgent {
+  readonly store: IdentityStore;
+  readonly counters: AgentCounters;
+  readonly events: AgentEvent[];
+  rotate(lifeMs?: number): Promise<void>;
+}
+
+export interface ServingAgent extends HalfAgent {
+  readonly inbound: InboundListener;
+}
+
+export interface CallingAgent extends HalfAgent {
+  readonly outbound: OutboundListener;
+  readonly pool: TunnelPool;
+  /** Where the app finds its first upstream. */
+  readonly upstream: Address;
+}
+
+async function halfAgent(domain: TestDomain, workload: string, lifeMs: number): Promise<HalfAgent> {
+  const store = createIdentityStore();
+  const rotate = async (life = lifeMs): Promise<void> => void store.replace(await domain.identity(workload, life));
+  await rotate();
+  return { store, counters: createCounters(), events: [], rotate };
+}
+
+function commonParts(agent: HalfAgent) {
+  return {
+    counters: agent.counters,
+    emit: (event: AgentEvent) => void agent.events.push(event),
+    clock: systemClock,
+    deadlines: createDeadlines(systemClock),
+    limits: defaultLimits,
+    times: defaultTimes,
+  };
+}
+
+export async function startServing(
+  domain: TestDomain,
+  workload: string,
+  options: { ports: readonly InboundPortConfig[]; lifeMs?: number; whenExpired?: 'keep' | 'end' },
+): Promise<ServingAgent> {
+  const agent = await halfAgent(domain, workload, options.lifeMs ?? 60_000);
+  const rules = options.ports.map(({ port, allow }) => ({ name: `ports[${port}].allow`, port, principals: allow }));
+  const inbound = await openInbound(
+    {
+      ...commonParts(agent),
+      rules: indexRules(rules),
+      self: () => domain.spiffeId(workload),
+      whenExpired: options.whenExpired ?? 'keep',
+    },
+    { listen: local, advertise: undefined, ports: options.ports },
+    agent.store,
+  );
+  return { ...agent, inbound };
+}
+
+export async function startCalling(
+  domain: TestDomain,
+  workload: string,
+  options: {
+    upstreams: readonly UpstreamConfig[];
+    lifeMs?: number;
+    whenExpired?: 'keep' | 'end';
+    capture?: 'upstream' | 'http-proxy';
+  },
+): Promise<CallingAgent> {
+  const agent = await halfAgent(domain, workload, options.lifeMs ?? 60_000);
+  const settings = { whenExpired: options.whenExpired ?? ('keep' as const), tryMs: 2_000, overallMs: 5_000 };
+  const pool = createTunnelPool({
+    identity: agent.store,
+    clock: systemClock,
+    random: systemRandom,
+    settings,
+    onSession: () => undefined,
+  });
+  const outbound = await openOutbound(
+    {
+      ...commonParts(agent),
+      openPeer: pool.open,
+      destinations: createDestinations(options.upstreams),
+      kill: new AbortController().signal,
+    },
+    {
+      upstreams: options.upstreams,
+      httpProxy: options.capture === 'http-proxy' ? { listen: local } : undefined,
+      unknown: 'refuse',
+    },
+  );
+  return { ...agent, outbound, pool, upstream: outbound.upstreams[0]?.address ?? local };
+}
