@@ -1,0 +1,60 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CreateJoinTokenRequest, CreateJoinTokenResponse } from '#proto/admin-messages.ts';
+import { createAdminClient } from '#proto/admin.ts';
+import type { Clock } from '#runtime/clock.ts';
+import { Fault } from '#runtime/fault.ts';
+
+const deadlineMs = 5_000;
+
+/** Where the control plane with this data directory listens for its operator. Throws `Fault` NO_CONTROL_PLANE. */
+export function adminSocketOf(dataDir: string): string {
+  const beside = join(dataDir, 'admin.sock');
+  if (existsSync(beside)) return beside;
+  const elsewhere = join(dataDir, 'admin.sock.path'); // the directory's own path is too long for a socket
+  if (existsSync(elsewhere)) return readFileSync(elsewhere, 'utf8').trim();
+  throw new Fault('NO_CONTROL_PLANE', `no control plane runs with its data in ${dataDir}`, {
+    hint: 'start it, or name its data directory: --data-dir DIR',
+  });
+}
+
+interface Reach {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Whether the control plane knows an address for each of these workloads; false also while it does not answer. */
+export async function endpointsAnnounced(
+  dataDir: string,
+  workloads: readonly string[],
+  reach: Reach,
+): Promise<boolean> {
+  const client = createAdminClient({ socketPath: adminSocketOf(dataDir), clock: reach.clock });
+  try {
+    const reply = await client.status({ deadlineMs, signal: reach.signal });
+    if (!reply.ok) return false;
+    const known = reply.value.workloads.filter(({ endpoints }) => endpoints.length > 0).map(({ name }) => name);
+    return workloads.every((name) => known.includes(name));
+  } catch {
+    reach.signal.throwIfAborted();
+    return false;
+  } finally {
+    client.close();
+  }
+}
+
+/** Asks the control plane for a join token. Throws `Fault` TOKEN_REFUSED or what the connection failed with. */
+export async function createJoinToken(
+  dataDir: string,
+  request: CreateJoinTokenRequest,
+  { clock, signal }: Reach,
+): Promise<CreateJoinTokenResponse> {
+  const client = createAdminClient({ socketPath: adminSocketOf(dataDir), clock });
+  try {
+    const reply = await client.createJoinToken(request, { deadlineMs, signal });
+    if (reply.ok) return reply.value;
+    throw new Fault('TOKEN_REFUSED', `the control plane made no token for ${request.workload}: ${reply.reason.reason}`);
+  } finally {
+    client.close();
+  }
+}

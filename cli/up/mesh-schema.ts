@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { isTrustDomain } from '#certs/spiffe-id.ts';
+import { parseDuration } from '#cli/time-text.ts';
+
+const minSvidLifeMs = 5_000;
+const maxSvidLifeMs = 24 * 3_600_000;
+
+const name = z
+  .string('write a name')
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'write a DNS label: a-z, 0-9 and "-", at most 63, e.g. prices');
+const port = z
+  .int('write a port, 1 to 65535')
+  .min(1, 'write a port, 1 to 65535')
+  .max(65_535, 'write a port, 1 to 65535');
+const argv = z
+  .array(z.string('write a list of strings'), 'write a list of strings, e.g. [node, app.js]')
+  .min(1, 'is empty');
+const duration = z.string('write a duration, e.g. 20s').transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  context.issues.push({ code: 'custom', input: text, message: 'write a duration: 500ms, 25s, 2m or 1h' });
+  return z.NEVER;
+});
+const protocol = z.enum(['http', 'tcp'], 'write http or tcp');
+
+const workload = z.strictObject({
+  name,
+  run: argv,
+  otherwise: argv.optional(),
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string('write it in quotes: "7001"')).default({}),
+  listens: z
+    .array(z.strictObject({ port, protocol: protocol.default('http') }))
+    .max(100)
+    .default([]),
+  calls: z
+    .array(z.strictObject({ to: name, port: port.optional(), listen: port.optional() }))
+    .max(100)
+    .default([]),
+  capture: z.enum(['upstreams', 'http-proxy'], 'write upstreams or http-proxy').default('upstreams'),
+});
+
+const traffic = z.strictObject({
+  url: z.url({ protocol: /^http$/, error: 'write a URL, e.g. http://127.0.0.1:7001/' }),
+  perSecond: z.number('write a number').positive().max(10_000),
+  deadline: duration.default(5_000),
+});
+
+/** Strict: a misspelt name is a problem, not a default. */
+export const meshDocument = z.strictObject({
+  name,
+  trustDomain: z
+    .string()
+    .refine(isTrustDomain, 'write a trust domain: a-z, 0-9, ".", "-", "_", e.g. shop.example')
+    .optional(),
+  svidLife: duration
+    .refine((ms) => ms >= minSvidLifeMs && ms <= maxSvidLifeMs, 'write a duration from 5s to 24h')
+    .default(3_600_000),
+  workloads: z.array(workload, 'list the workloads').min(1, 'list at least one workload').max(64),
+  traffic: z.array(traffic).max(16).default([]),
+});
+
+export type MeshDocument = z.output<typeof meshDocument>;

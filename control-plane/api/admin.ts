@@ -1,0 +1,71 @@
+import { makeJoinToken } from '#control-plane/attest/join-token.ts';
+import type { Authority } from '#control-plane/ca/authority.ts';
+import type { Hub } from '#control-plane/discovery/hub.ts';
+import type { ControlPlaneEvent } from '#control-plane/events.ts';
+import { registerWorkload } from '#control-plane/registry/workloads.ts';
+import type { Store } from '#control-plane/store/store.ts';
+import type { AdminHandlers } from '#proto/admin.ts';
+import type { StatusResponse } from '#proto/admin-messages.ts';
+import type { Clock } from '#runtime/clock.ts';
+import type { Emit } from '#runtime/log.ts';
+import { ok, refuse } from '#runtime/result.ts';
+
+export interface AdminParts {
+  readonly store: Store;
+  readonly authority: Authority;
+  readonly hub: Hub;
+  readonly clock: Clock;
+  readonly emit: Emit<ControlPlaneEvent>;
+}
+
+const longestTtlMs = 24 * 3_600_000;
+
+/** What the operator's command line may ask for. */
+export function createAdminHandlers(parts: AdminParts): AdminHandlers {
+  const { store, authority, hub, clock, emit } = parts;
+  return {
+    async createJoinToken({ workload, namespace, ttlMs }) {
+      if (ttlMs > longestTtlMs) return refuse({ code: 'invalid-argument', reason: 'join-token-lives-24h-at-most' });
+      const nowMs = clock.now();
+      const expiresAtMs = nowMs + ttlMs;
+      const { token, id, secretHash } = makeJoinToken();
+      const { trustDomain } = authority;
+      const created = await store.write((writer) => {
+        const spiffeId = registerWorkload(writer, { namespace, name: workload }, { trustDomain, nowMs });
+        if (!spiffeId.ok) return spiffeId;
+        writer.addJoinToken({ id, secretHash, spiffeId: spiffeId.value, expiresAtMs });
+        writer.audit(nowMs, { kind: 'join-token-created', spiffeId: spiffeId.value, tokenId: id, expiresAtMs });
+        return spiffeId;
+      });
+      if (!created.ok) return refuse({ code: 'invalid-argument', reason: created.reason });
+      emit({ event: 'join-token.created', spiffeId: created.value, tokenId: id, expiresAtMs });
+      hub.refreshAll(); // the workload may be new, and already asked for
+      return ok({ token, spiffeId: created.value, expiresAtMs });
+    },
+    status: () => Promise.resolve(statusOf(parts)),
+  };
+}
+
+function statusOf({ store, authority, hub }: AdminParts): StatusResponse {
+  const head = store.auditHead();
+  return {
+    trustDomain: authority.trustDomain,
+    bundleVersion: authority.trustBundle.version,
+    rootNotAfterMs: authority.root.notAfterMs,
+    intermediateNotAfterMs: authority.intermediate().notAfterMs,
+    workloads: store.workloads().map(({ name, spiffeId, issued, notAfterMs }) => {
+      const { connected, bundleVersion } = hub.agentsOf(spiffeId);
+      return {
+        name,
+        spiffeId,
+        issued,
+        notAfterMs,
+        agentsConnected: connected,
+        bundleVersionAcknowledged: bundleVersion,
+        endpoints: hub.endpointsOf(spiffeId),
+      };
+    }),
+    auditRecords: head.seq,
+    auditHead: Buffer.from(head.hash).toString('hex'),
+  };
+}

@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { isTrustDomain } from '#certs/spiffe-id.ts';
+import { readDocument } from '#runtime/documents.ts';
+import type { Level } from '#runtime/log.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+import type { RateLimit } from './limits.ts';
+
+/** Where the key that encrypts the CA's keys comes from. `generated`: a file in the data directory, made at first start. */
+export type KeySource =
+  | { readonly kind: 'generated' }
+  | { readonly kind: 'key-file'; readonly path: string }
+  | { readonly kind: 'passphrase-file'; readonly path: string };
+
+export interface ControlPlaneConfig {
+  readonly trustDomain: string;
+  readonly dataDir: string;
+  /** Port 0: any free one. */
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly svidLifeMs: number;
+  readonly keySource: KeySource;
+  readonly limits: {
+    /** Certificates per SPIFFE ID. */
+    readonly issuePerIdentity: RateLimit;
+    /** Attestations that failed, per address (IPv6: per /64). */
+    readonly failedAttestationsPerAddress: RateLimit;
+  };
+  readonly log: Level;
+}
+
+const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+
+function toMs(text: string): number {
+  const [, amount, unit] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? [];
+  return Number(amount) * units[unit as keyof typeof units];
+}
+
+const durationMs = z
+  .string()
+  .regex(/^[1-9]\d{0,8}(ms|s|m|h)$/, 'write 10s, 5m or 1h')
+  .transform(toMs);
+
+const hostAndPort = z.string().transform((text, context) => {
+  const [, bracketed, plain, port] = /^(?:\[([\da-fA-F:]+)\]|([\w.-]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host !== undefined && Number(port) <= 65_535) return { host, port: Number(port) };
+  context.addIssue('write 127.0.0.1:9443 or [::1]:9443');
+  return z.NEVER;
+});
+
+const rateLimit = z
+  .strictObject({ burst: z.int().min(1).max(1_000_000), perSecond: z.number().positive().max(1_000_000) })
+  .readonly();
+
+const path = z.string().min(1);
+
+const schema = z
+  .strictObject({
+    trustDomain: z.string().refine(isTrustDomain, 'write a lower-case name such as shop.example'),
+    dataDir: path.default('.eastwest/control-plane'),
+    listen: hostAndPort.default({ host: '127.0.0.1', port: 9443 }),
+    svidLife: durationMs
+      .refine((ms) => ms >= 5000 && ms <= 24 * 3_600_000, 'between 5s and 24h')
+      .default(3_600_000),
+    keyFile: path.optional(),
+    passphraseFile: path.optional(),
+    limits: z
+      .strictObject({
+        issuePerIdentity: rateLimit.default({ burst: 60, perSecond: 5 }),
+        failedAttestationsPerAddress: rateLimit.default({ burst: 30, perSecond: 0.5 }),
+      })
+      .prefault({}),
+    log: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  })
+  .refine(({ keyFile, passphraseFile }) => keyFile === undefined || passphraseFile === undefined, {
+    path: ['passphraseFile'],
+    message: 'give keyFile or passphraseFile, not both',
+  });
+
+/** Settings from the command line, with the file's names; they win over the file's. */
+export type ControlPlaneFlags = Partial<
+  Record<'trustDomain' | 'dataDir' | 'listen' | 'svidLife' | 'keyFile' | 'passphraseFile' | 'log', string>
+>;
+
+/** `text` is `control-plane.yaml`, `''` when there is none. All problems at once, one a line. */
+export function parseControlPlaneConfig(text: string, flags: ControlPlaneFlags = {}): Result<ControlPlaneConfig, string> {
+  const document = readDocument(text);
+  if (!document.ok) {
+    const { problem, line, column } = document.reason;
+    return refuse(`line ${line}, column ${column}: ${problem}`);
+  }
+  const settings = document.value ?? {};
+  if (typeof settings !== 'object' || Array.isArray(settings)) return refuse('write settings as name: value');
+  const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+  const parsed = schema.safeParse({ ...settings, ...given });
+  if (!parsed.success) return refuse(z.prettifyError(parsed.error));
+  const { svidLife, keyFile, passphraseFile, ...rest } = parsed.data;
+  return ok(Object.freeze({ ...rest, svidLifeMs: svidLife, keySource: toKeySource(keyFile, passphraseFile) }));
+}
+
+function toKeySource(keyFile: string | undefined, passphraseFile: string | undefined): KeySource {
+  if (keyFile !== undefined) return { kind: 'key-file', path: keyFile };
+  return passphraseFile === undefined ? { kind: 'generated' } : { kind: 'passphrase-file', path: passphraseFile };
+}

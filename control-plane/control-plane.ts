@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import type { SpiffeId } from '#certs/spiffe-id.ts';
+import { trustBundleToPem, type TrustBundle } from '#certs/trust-bundle.ts';
+import { serveAdmin } from '#proto/admin.ts';
+import { serveMesh } from '#proto/mesh-server.ts';
+import type { Clock, Random } from '#runtime/clock.ts';
+import type { Emit } from '#runtime/log.ts';
+import { createAdminHandlers } from './api/admin.ts';
+import { openAuthority } from './ca/authority.ts';
+import { createIssueCertificate } from './ca/issue.ts';
+import { issueOwnIdentity, keepIdentity } from './ca/own-identity.ts';
+import { unlock } from './ca/unlock.ts';
+import type { ControlPlaneConfig } from './config.ts';
+import { openDataDir, placeAdminSocket, storeFile, trustBundleFile, writeFileAtomically } from './data-dir.ts';
+import { createHub } from './discovery/hub.ts';
+import type { ControlPlaneEvent } from './events.ts';
+import { createRateLimiter } from './limits.ts';
+import { openStore } from './store/sqlite.ts';
+
+export interface ControlPlaneTools {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly emit: Emit<ControlPlaneEvent>;
+}
+
+export interface ControlPlane {
+  /** Where agents connect. */
+  readonly host: string;
+  readonly port: number;
+  readonly spiffeId: SpiffeId;
+  readonly trustBundle: TrustBundle;
+  readonly trustBundlePath: string;
+  readonly adminSocket: string;
+  /** Calls in flight have a moment to end; then everything is closed. */
+  close(): Promise<void>;
+}
+
+const closeGraceMs = 2000;
+
+/** Builds each part once and connects them. Resolves when agents can be served; a part that fails closes the others. */
+export async function startControlPlane(config: ControlPlaneConfig, tools: ControlPlaneTools): Promise<ControlPlane> {
+  const { clock, emit } = tools;
+  const { svidLifeMs, limits } = config;
+  await using opened = new AsyncDisposableStack();
+  const dataDir = await openDataDir(config.dataDir);
+  const store = openStore(join(dataDir, storeFile));
+  opened.defer(() => store.close());
+  const unlocked = await unlock(store, dataDir, config.keySource);
+  const authority = await openAuthority(store, unlocked, { trustDomain: config.trustDomain, nowMs: clock.now() });
+  const trustBundlePath = join(dataDir, trustBundleFile);
+  await writeFileAtomically(trustBundlePath, trustBundleToPem(authority.trustBundle), 0o644);
+
+  const onFault = (error: unknown): void => emit({ event: 'request.failed', error });
+  const facts = () => ({ trustBundle: authority.trustBundle, svidLifeMs });
+  const hub = createHub({ store, clock, emit, facts });
+  opened.defer(() => hub.close());
+  const issuing = { ...tools, store, authority, svidLifeMs };
+  const issueCertificate = createIssueCertificate({
+    ...issuing,
+    perIdentity: createRateLimiter(limits.issuePerIdentity, clock),
+    failedAttestations: createRateLimiter(limits.failedAttestationsPerAddress, clock),
+  });
+  const identity = await issueOwnIdentity(issuing);
+  const mesh = await serveMesh({
+    listen: config.listen,
+    identity,
+    handlers: { issueCertificate, watch: (call) => hub.watch(call) },
+    onFault,
+    clock,
+  });
+  opened.defer(() => mesh.close(closeGraceMs));
+  const adminSocket = await placeAdminSocket(dataDir);
+  const admin = await serveAdmin({
+    socketPath: adminSocket,
+    handlers: createAdminHandlers({ store, authority, hub, clock, emit }),
+    onFault,
+    clock,
+  });
+  opened.defer(() => admin.close(closeGraceMs));
+  const stop = new AbortController();
+  const keeping = keepIdentity(identity, { ...issuing, present: (next) => mesh.present(next) }, stop.signal).catch(
+    (error: unknown) => {
+      if (!stop.signal.aborted) onFault(error);
+    },
+  );
+  opened.defer(async () => {
+    stop.abort();
+    await keeping;
+  });
+  const running = opened.move();
+  return {
+    host: mesh.host,
+    port: mesh.port,
+    spiffeId: identity.svid.spiffeId,
+    trustBundle: authority.trustBundle,
+    trustBundlePath,
+    adminSocket,
+    close: () => running.disposeAsync(),
+  };
+}

@@ -1,0 +1,127 @@
+import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type { ControlPlaneEvent } from '#control-plane/events.ts';
+import type { Store } from '#control-plane/store/store.ts';
+import type { WatchCall } from '#proto/mesh-server.ts';
+import type { Endpoint, Workload } from '#proto/messages.ts';
+import type { Refusal } from '#proto/refusal.ts';
+import type { Clock } from '#runtime/clock.ts';
+import { aborted } from '#runtime/drain.ts';
+import type { Emit } from '#runtime/log.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+import { createEndpointBook, type Holder } from './endpoints.ts';
+import { createSubscription, type Snapshot, type Subscription } from './subscription.ts';
+
+export interface HubParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly emit: Emit<ControlPlaneEvent>;
+  /** Roots and settings as of now. */
+  facts(): Pick<Snapshot, 'trustBundle' | 'svidLifeMs'>;
+}
+
+/** Knows all agents that listen, and tells each what it asked for. */
+export interface Hub {
+  watch(call: WatchCall): Promise<Result<void, Refusal>>;
+  /** A workload was registered, or the facts changed. */
+  refreshAll(): void;
+  endpointsOf(spiffeId: SpiffeId): readonly Endpoint[];
+  /** Connected agents of a workload, and the lowest bundle version they have applied. */
+  agentsOf(spiffeId: SpiffeId): { readonly connected: number; readonly bundleVersion: number };
+  close(): void;
+}
+
+interface Agent extends Holder {
+  readonly subscription: Subscription;
+  end(): void;
+}
+
+const maxStreamsPerIdentity = 1000;
+
+export function createHub({ store, clock, emit, facts }: HubParts): Hub {
+  const agents = new Set<Agent>();
+  const book = createEndpointBook({
+    store,
+    clock,
+    emit,
+    onChange(spiffeId) {
+      const name = store.workloadById(spiffeId)?.name;
+      for (const agent of agents) if (name !== undefined && agent.subscription.wants(name)) refresh(agent);
+    },
+  });
+  const agentsOf = (spiffeId: SpiffeId): Agent[] => [...agents].filter((agent) => agent.spiffeId === spiffeId);
+
+  function refresh(agent: Agent): void {
+    agent.subscription.refresh().catch((error: unknown) => {
+      emit({ event: 'request.failed', error });
+      agent.end();
+    });
+  }
+
+  const snapshot = (): Snapshot => ({
+    ...facts(),
+    workloads: (names) => names.flatMap((name) => toWorkload(name) ?? []),
+  });
+  function toWorkload(name: string): Workload | undefined {
+    const known = store.workloadByName(name);
+    return known && { name, spiffeId: known.spiffeId, endpoints: book.of(known.spiffeId) };
+  }
+
+  async function listen(agent: Agent, call: WatchCall): Promise<void> {
+    for await (const request of call.requests) {
+      if (call.signal.aborted) return;
+      if (request.kind === 'acknowledge') {
+        const { version, problem } = request;
+        agent.subscription.acknowledge(version, problem);
+        if (problem !== '') emit({ event: 'watch.not-applied', spiffeId: agent.spiffeId, version, problem });
+      } else {
+        agent.subscription.wish([...new Set(request.upstreams)]);
+        await book.announce(agent, request.endpoints);
+        await agent.subscription.refresh();
+      }
+    }
+  }
+
+  async function serve(spiffeId: SpiffeId, call: WatchCall): Promise<Result<void, Refusal>> {
+    const broken = new AbortController();
+    const subscription = createSubscription(call.send, snapshot);
+    const agent: Agent = { spiffeId, subscription, end: () => broken.abort() };
+    agents.add(agent);
+    emit({ event: 'watch.opened', spiffeId, peer: call.peer.address });
+    try {
+      await Promise.race([listen(agent, call), aborted(AbortSignal.any([call.signal, broken.signal]))]);
+    } finally {
+      agents.delete(agent);
+      book.leave(agent);
+      emit({ event: 'watch.closed', spiffeId, peer: call.peer.address });
+    }
+    return ok(undefined);
+  }
+
+  return {
+    async watch(call) {
+      const admitted = admit(call);
+      if (admitted.ok) return serve(admitted.value, call);
+      emit({ event: 'watch.refused', reason: admitted.reason.reason, peer: call.peer.address });
+      return admitted;
+    },
+    refreshAll: () => agents.forEach(refresh),
+    endpointsOf: (spiffeId) => book.of(spiffeId),
+    agentsOf(spiffeId) {
+      const connected = agentsOf(spiffeId);
+      const versions = connected.map(({ subscription }) => subscription.bundleVersionAcknowledged());
+      return { connected: connected.length, bundleVersion: connected.length === 0 ? 0 : Math.min(...versions) };
+    },
+    close() {
+      agents.forEach((agent) => agent.end());
+      book.close();
+    },
+  };
+
+  function admit({ peer }: WatchCall): Result<SpiffeId, Refusal> {
+    if (peer.kind !== 'svid') return refuse({ code: 'unauthenticated', reason: 'current-svid-not-accepted' });
+    const { spiffeId } = peer.svid;
+    if (store.workloadById(spiffeId) === undefined) return refuse({ code: 'permission-denied', reason: 'not-registered' });
+    if (agentsOf(spiffeId).length < maxStreamsPerIdentity) return ok(spiffeId);
+    return refuse({ code: 'resource-exhausted', reason: 'too-many-streams', retryAfterMs: 10_000 });
+  }
+}

@@ -1,0 +1,45 @@
+import type { Level } from '#runtime/log.ts';
+import type { IssueRefusalReason } from '#control-plane/ca/refusals.ts';
+
+/** Everything the control plane can log. Tokens, keys and CSRs have no field to go in. */
+export type ControlPlaneEvent =
+  | {
+      event: 'control-plane.ready';
+      address: string;
+      trustDomain: string;
+      spiffeId: string;
+      trustBundle: string;
+      adminSocket: string;
+    }
+  | { event: 'control-plane.stopped' }
+  | { event: 'authority.created'; authority: 'root' | 'intermediate'; serialHex: string; notAfterMs: number }
+  | { event: 'authority.renewal-failed'; notAfterMs: number; error: unknown }
+  | { event: 'own-svid.rotated'; serialHex: string; notAfterMs: number }
+  | { event: 'own-svid.rotation-failed'; validForMs: number; error: unknown }
+  | { event: 'certificate.issued'; spiffeId: string; serialHex: string; notAfterMs: number; attestation: string; peer: string }
+  | { event: 'certificate.refused'; reason: IssueRefusalReason; detail?: string; spiffeId?: string; peer: string; repeats: number }
+  | { event: 'join-token.created'; spiffeId: string; tokenId: string; expiresAtMs: number }
+  | { event: 'watch.opened'; spiffeId: string; peer: string }
+  | { event: 'watch.closed'; spiffeId: string; peer: string }
+  | { event: 'watch.refused'; reason: string; peer: string }
+  | { event: 'watch.not-applied'; spiffeId: string; version: number; problem: string }
+  | { event: 'endpoints.changed'; spiffeId: string; endpoints: readonly string[] }
+  | { event: 'request.failed'; error: unknown };
+
+export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Level>> = {
+  'control-plane.ready': 'info',
+  'control-plane.stopped': 'info',
+  'authority.created': 'info',
+  'authority.renewal-failed': 'error',
+  'own-svid.rotated': 'info',
+  'own-svid.rotation-failed': 'error',
+  'certificate.issued': 'debug',
+  'certificate.refused': 'warn',
+  'join-token.created': 'info',
+  'watch.opened': 'info',
+  'watch.closed': 'info',
+  'watch.refused': 'warn',
+  'watch.not-applied': 'warn',
+  'endpoints.changed': 'info',
+  'request.failed': 'error',
+};

@@ -1,0 +1,90 @@
+import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type { Endpoint } from '#proto/messages.ts';
+import type { AuditEntry, AuditRow } from '#control-plane/audit/record.ts';
+
+export type AuthorityKind = 'root' | 'intermediate';
+
+export interface StoredAuthority {
+  readonly kind: AuthorityKind;
+  readonly certificateDer: Buffer;
+  /** PKCS#8, encrypted: see ca/sealing.ts. */
+  readonly sealedKey: Buffer;
+}
+
+/** How the CA's keys were encrypted; set once, at first start. */
+export interface KeyEncryption {
+  readonly source: 'key-file' | 'passphrase';
+  readonly salt: Buffer;
+}
+
+export interface RegisteredWorkload {
+  readonly name: string;
+  readonly namespace: string;
+  readonly spiffeId: SpiffeId;
+  readonly issued: number;
+  /** Of the newest SVID; 0 before the first. */
+  readonly notAfterMs: number;
+}
+
+export interface StoredJoinToken {
+  readonly id: string;
+  /** SHA-256 of the token's secret part. */
+  readonly secretHash: Buffer;
+  readonly spiffeId: SpiffeId;
+  readonly expiresAtMs: number;
+  readonly usedAtMs: number | undefined;
+}
+
+export interface IssuedCertificate {
+  readonly serial: string;
+  readonly spiffeId: SpiffeId;
+  readonly keyThumbprint: string;
+  readonly issuedAtMs: number;
+  readonly notAfterMs: number;
+}
+
+export interface StoredEndpoint extends Endpoint {
+  readonly spiffeId: SpiffeId;
+}
+
+/** What can be asked at any time. */
+export interface Reader {
+  trustDomain(): string | undefined;
+  keyEncryption(): KeyEncryption | undefined;
+  /** Oldest first. */
+  authorities(): readonly StoredAuthority[];
+  workloads(): readonly RegisteredWorkload[];
+  workloadByName(name: string): RegisteredWorkload | undefined;
+  workloadById(spiffeId: SpiffeId): RegisteredWorkload | undefined;
+  joinToken(id: string): StoredJoinToken | undefined;
+  /** Whose certificates held this key (hex thumbprint) so far. */
+  ownerOfKey(keyThumbprint: string): SpiffeId | undefined;
+  endpoints(): readonly StoredEndpoint[];
+  auditHead(): Pick<AuditRow, 'seq' | 'hash'>;
+  auditRows(): Iterable<AuditRow>;
+}
+
+/** What a write job may do; reads within it see its own writes. */
+export interface Writer extends Reader {
+  setUp(trustDomain: string, keyEncryption: KeyEncryption): void;
+  addAuthority(authority: StoredAuthority): void;
+  addWorkload(workload: Pick<RegisteredWorkload, 'name' | 'namespace' | 'spiffeId'>): void;
+  addJoinToken(token: Omit<StoredJoinToken, 'usedAtMs'>): void;
+  /** `spent` also when it was used before or is unknown. */
+  spendJoinToken(id: string, nowMs: number): 'done' | 'spent';
+  /** Throws on a serial that was used before. */
+  addCertificate(certificate: IssuedCertificate): void;
+  addEndpoint(endpoint: StoredEndpoint): void;
+  removeEndpoint(endpoint: StoredEndpoint): void;
+  audit(atMs: number, entry: AuditEntry): void;
+}
+
+export interface Store extends Reader {
+  /**
+   * Runs `job` in a transaction; resolves when it is on disk. Jobs of one event-loop turn, and under load
+   * of a few turns, share one transaction: when one throws, all are undone and rejected.
+   */
+  write<T>(job: (writer: Writer) => T): Promise<T>;
+  /** Waits for nothing: what was not committed yet is rejected. */
+  close(): void;
+}

@@ -1,0 +1,83 @@
+import { chmod, rm } from 'node:fs/promises';
+import type { Clock } from '#runtime/clock.ts';
+import { Fault } from '#runtime/fault.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+import * as messages from './admin-messages.ts';
+import { openUnixChannel, type CallOptions } from './channel.ts';
+import type { MessageProblem } from './messages.ts';
+import type { Refusal } from './refusal.ts';
+import { startServer } from './server.ts';
+
+const createJoinTokenPath = '/eastwest.mesh.v1.Admin/CreateJoinToken';
+const statusPath = '/eastwest.mesh.v1.Admin/Status';
+
+export interface AdminClient {
+  createJoinToken(
+    request: messages.CreateJoinTokenRequest,
+    options: CallOptions,
+  ): Promise<Result<messages.CreateJoinTokenResponse, Refusal>>;
+  status(options: CallOptions): Promise<Result<messages.StatusResponse, Refusal>>;
+  close(): void;
+}
+
+/** For the operator's command line, over the control plane's Unix socket. */
+export function createAdminClient({ socketPath, clock }: { socketPath: string; clock: Clock }): AdminClient {
+  const channel = openUnixChannel(socketPath, clock);
+  return {
+    async createJoinToken(request, options) {
+      const bytes = messages.encodeCreateJoinTokenRequest(request);
+      const reply = await channel.unary(createJoinTokenPath, bytes, options);
+      return reply.ok ? ok(readable(messages.parseCreateJoinTokenResponse(reply.value))) : reply;
+    },
+    async status(options) {
+      const reply = await channel.unary(statusPath, messages.encodeStatusRequest(), options);
+      return reply.ok ? ok(readable(messages.parseStatusResponse(reply.value))) : reply;
+    },
+    close: () => channel.close(),
+  };
+}
+
+function readable<T>(parsed: Result<T, MessageProblem>): T {
+  if (parsed.ok) return parsed.value;
+  throw new Fault('CONTROL_PLANE_GARBLED', `the control plane's answer cannot be read: ${parsed.reason}`);
+}
+
+export interface AdminHandlers {
+  createJoinToken(
+    request: messages.CreateJoinTokenRequest,
+  ): Promise<Result<messages.CreateJoinTokenResponse, Refusal>>;
+  status(): Promise<messages.StatusResponse>;
+}
+
+export interface ServeAdminOptions {
+  /** In a 0700 directory; a socket that a killed predecessor left behind is replaced. */
+  readonly socketPath: string;
+  readonly handlers: AdminHandlers;
+  onFault(error: unknown): void;
+  readonly clock: Clock;
+}
+
+export interface AdminServer {
+  close(graceMs: number): Promise<void>;
+}
+
+/** Serves the Admin service on a Unix socket with mode 0600: whoever may open it may do everything. */
+export async function serveAdmin({ socketPath, handlers, onFault, clock }: ServeAdminOptions): Promise<AdminServer> {
+  await rm(socketPath, { force: true });
+  const server = await startServer({ path: socketPath }, undefined, {
+    unary: {
+      async [createJoinTokenPath](bytes) {
+        const request = messages.parseCreateJoinTokenRequest(bytes);
+        if (!request.ok) return refuse({ code: 'invalid-argument', reason: request.reason });
+        const response = await handlers.createJoinToken(request.value);
+        return response.ok ? ok(messages.encodeCreateJoinTokenResponse(response.value)) : response;
+      },
+      [statusPath]: async () => ok(messages.encodeStatusResponse(await handlers.status())),
+    },
+    duplex: {},
+    onFault,
+    clock,
+  });
+  await chmod(socketPath, 0o600);
+  return { close: (graceMs) => server.close(graceMs) };
+}

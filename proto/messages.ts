@@ -1,0 +1,208 @@
+import { isIP } from 'node:net';
+import { parseSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
+import { createTrustBundle, type TrustBundle } from '#certs/trust-bundle.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+import * as tables from './tables.ts';
+import { decode, encode, type Decoded } from './wire.ts';
+
+/** No message is larger, in either direction. */
+export const maxMessageBytes = 256 * 1024;
+/** The name of a workload: one DNS label (RFC 1123, section 2.1). */
+export const workloadNameForm = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** HTTP/2 paths of the Mesh service's methods. */
+export const meshPaths = {
+  issueCertificate: '/eastwest.mesh.v1.Mesh/IssueCertificate',
+  watch: '/eastwest.mesh.v1.Mesh/Watch',
+} as const;
+
+const maxUpstreams = 1000;
+const maxOwnEndpoints = 16;
+const maxTextLength = 500;
+const maxTokenLength = 200;
+const maxChainCertificates = 8;
+
+/** Why a message was refused; names the first field that breaks its rules. */
+export type MessageProblem =
+  | 'malformed'
+  | 'bad-attestation'
+  | 'bad-chain'
+  | 'bad-trust-bundle'
+  | 'bad-workload-name'
+  | 'bad-spiffe-id'
+  | 'bad-endpoint'
+  | 'bad-version'
+  | 'bad-time'
+  | 'text-too-long'
+  | 'too-many-items'
+  | 'unknown-kind';
+
+type Parsed<T> = Result<T, MessageProblem>;
+
+/** How a workload proves who it is: once with a join token, from then on with the SVID of its TLS connection. */
+export type Attestation =
+  | { readonly kind: 'join-token'; readonly token: string }
+  | { readonly kind: 'current-svid' };
+
+export interface IssueCertificateRequest {
+  /** PKCS#10, DER; its size and content are judged by `readCsr`. */
+  readonly csr: Buffer;
+  readonly attestation: Attestation;
+}
+
+export interface IssueCertificateResponse {
+  /** DER, leaf first, without the root; 1 to 8. */
+  readonly chain: readonly Buffer[];
+  readonly trustBundle: TrustBundle;
+  /** The CA's clock when it signed, milliseconds since 1970. */
+  readonly signedAtMs: number;
+}
+
+export interface Endpoint {
+  /** IPv4 or IPv6 address without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export type WatchRequest =
+  | {
+      readonly kind: 'subscribe';
+      /** Names of the workloads this agent wants to reach; at most 1000. */
+      readonly upstreams: readonly string[];
+      /** Where the agent's own inbound can be reached; at most 16, empty while draining. */
+      readonly endpoints: readonly Endpoint[];
+      readonly agentVersion: string;
+    }
+  /** `problem` is empty when the response of that version was applied. */
+  | { readonly kind: 'acknowledge'; readonly version: number; readonly problem: string };
+
+export interface Workload {
+  readonly name: string;
+  readonly spiffeId: SpiffeId;
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** `version` counts up from 1 on each stream. `workloads` is the full state of every upstream subscribed to. */
+export type WatchResponse =
+  | { readonly kind: 'trust-bundle'; readonly version: number; readonly trustBundle: TrustBundle }
+  | { readonly kind: 'workloads'; readonly version: number; readonly workloads: readonly Workload[] }
+  | { readonly kind: 'settings'; readonly version: number; readonly svidLifeMs: number };
+
+export function encodeIssueCertificateRequest({ csr, attestation }: IssueCertificateRequest): Buffer {
+  const proof = attestation.kind === 'join-token' ? { joinToken: attestation.token } : { currentSvid: {} };
+  return encode(tables.issueCertificateRequest, { csr, ...proof });
+}
+
+export function parseIssueCertificateRequest(bytes: Uint8Array): Parsed<IssueCertificateRequest> {
+  const decoded = decode(tables.issueCertificateRequest, bytes);
+  if (!decoded.ok) return decoded;
+  const { csr, joinToken, currentSvid } = decoded.value;
+  if (currentSvid !== undefined) return ok({ csr, attestation: { kind: 'current-svid' } });
+  if (joinToken === undefined || joinToken === '' || joinToken.length > maxTokenLength) return refuse('bad-attestation');
+  return ok({ csr, attestation: { kind: 'join-token', token: joinToken } });
+}
+
+export function encodeIssueCertificateResponse(response: IssueCertificateResponse): Buffer {
+  return encode(tables.issueCertificateResponse, response);
+}
+
+export function parseIssueCertificateResponse(bytes: Uint8Array): Parsed<IssueCertificateResponse> {
+  const decoded = decode(tables.issueCertificateResponse, bytes);
+  if (!decoded.ok) return decoded;
+  const { chain, signedAtMs } = decoded.value;
+  if (chain.length === 0 || chain.length > maxChainCertificates) return refuse('bad-chain');
+  if (signedAtMs <= 0) return refuse('bad-time');
+  const trustBundle = toTrustBundle(decoded.value.trustBundle);
+  return trustBundle.ok ? ok({ chain, trustBundle: trustBundle.value, signedAtMs }) : trustBundle;
+}
+
+export function encodeWatchRequest(request: WatchRequest): Buffer {
+  const { kind, ...fields } = request;
+  return encode(tables.watchRequest, { [kind]: fields });
+}
+
+export function parseWatchRequest(bytes: Uint8Array): Parsed<WatchRequest> {
+  const decoded = decode(tables.watchRequest, bytes);
+  if (!decoded.ok) return decoded;
+  const { subscribe, acknowledge } = decoded.value;
+  if (acknowledge !== undefined) {
+    if (acknowledge.problem.length > maxTextLength) return refuse('text-too-long');
+    return ok({ kind: 'acknowledge', ...acknowledge });
+  }
+  if (subscribe === undefined) return refuse('unknown-kind');
+  const { upstreams, agentVersion } = subscribe;
+  if (upstreams.length > maxUpstreams || subscribe.endpoints.length > maxOwnEndpoints) return refuse('too-many-items');
+  if (!upstreams.every((name) => workloadNameForm.test(name))) return refuse('bad-workload-name');
+  if (agentVersion.length > maxTextLength) return refuse('text-too-long');
+  const endpoints = toEndpoints(subscribe.endpoints);
+  return endpoints.ok ? ok({ kind: 'subscribe', upstreams, endpoints: endpoints.value, agentVersion }) : endpoints;
+}
+
+export function encodeWatchResponse(response: WatchResponse): Buffer {
+  const { version } = response;
+  switch (response.kind) {
+    case 'trust-bundle':
+      return encode(tables.watchResponse, { version, trustBundle: response.trustBundle });
+    case 'workloads':
+      return encode(tables.watchResponse, { version, workloads: { workloads: response.workloads } });
+    case 'settings':
+      return encode(tables.watchResponse, { version, settings: { svidLifeMs: response.svidLifeMs } });
+  }
+}
+
+/** A kind this program does not know is refused as `unknown-kind`: the stream goes on, the agent says so in its answer. */
+export function parseWatchResponse(bytes: Uint8Array): Parsed<WatchResponse> {
+  const decoded = decode(tables.watchResponse, bytes);
+  if (!decoded.ok) return decoded;
+  const { version, trustBundle, workloads, settings } = decoded.value;
+  if (version < 1) return refuse('bad-version');
+  if (trustBundle !== undefined) {
+    const bundle = toTrustBundle(trustBundle);
+    return bundle.ok ? ok({ kind: 'trust-bundle', version, trustBundle: bundle.value }) : bundle;
+  }
+  if (workloads !== undefined) {
+    const all = toAll(workloads.workloads, toWorkload);
+    return all.ok ? ok({ kind: 'workloads', version, workloads: all.value }) : all;
+  }
+  if (settings === undefined) return refuse('unknown-kind');
+  if (settings.svidLifeMs <= 0) return refuse('bad-time');
+  return ok({ kind: 'settings', version, svidLifeMs: settings.svidLifeMs });
+}
+
+function toWorkload(raw: Decoded<typeof tables.workload>): Parsed<Workload> {
+  if (!workloadNameForm.test(raw.name)) return refuse('bad-workload-name');
+  const spiffeId = parseSpiffeId(raw.spiffeId);
+  if (!spiffeId.ok) return refuse('bad-spiffe-id');
+  const endpoints = toEndpoints(raw.endpoints);
+  return endpoints.ok ? ok({ name: raw.name, spiffeId: spiffeId.value, endpoints: endpoints.value }) : endpoints;
+}
+
+function toTrustBundle(raw: Decoded<typeof tables.trustBundle> | undefined): Parsed<TrustBundle> {
+  if (raw === undefined) return refuse('bad-trust-bundle');
+  const bundle = createTrustBundle(raw);
+  return bundle.ok ? bundle : refuse('bad-trust-bundle');
+}
+
+/** Port 1 to 65535 and an IP address: names would be resolved by whom, and to what? */
+export function toEndpoints(raw: readonly Endpoint[]): Parsed<readonly Endpoint[]> {
+  return toAll(raw, ({ host, port }) =>
+    isIP(host) !== 0 && !host.includes('%') && port >= 1 && port <= 65_535 ? ok({ host, port }) : refuse('bad-endpoint'),
+  );
+}
+
+/** All of them, or the first problem. */
+export function toAll<A, B>(items: readonly A[], parse: (item: A) => Parsed<B>): Parsed<readonly B[]> {
+  const all: B[] = [];
+  for (const item of items) {
+    const parsed = parse(item);
+    if (!parsed.ok) return parsed;
+    all.push(parsed.value);
+  }
+  return ok(all);
+}
+
+/** The version of a message that could not be read otherwise; 0 when not even that. */
+export function versionOfWatchResponse(bytes: Uint8Array): number {
+  const decoded = decode(tables.watchResponse, bytes);
+  return decoded.ok ? decoded.value.version : 0;
+}

@@ -1,0 +1,265 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createServer } from 'node:tls';
+import { describe, expect, test } from 'vitest';
+import { parseCommandLine } from '#cli/arguments.ts';
+import type { Edge } from '#cli/edge.ts';
+import { errorLines, exitCodeOf } from '#cli/errors.ts';
+import { serveStatus } from '#cli/up/status-server.ts';
+import type { Summary } from '#cli/up/summary.ts';
+import { serveAdmin } from '#proto/admin.ts';
+import { ok, refuse } from '#runtime/result.ts';
+import { Fault } from '#runtime/fault.ts';
+import { systemClock } from '#runtime/system-clock.ts';
+import { checkout, freshFolder } from '#support/fresh-folder.ts';
+import { badLeaves, createTestCa } from '#support/test-ca.ts';
+
+/** Runs one command line in `cwd`, as `main` does. */
+async function eastwest(line: string, cwd: string) {
+  const written = { stdout: '', stderr: '' };
+  const output = (stream: 'stdout' | 'stderr') => ({
+    write: (text: string) => void (written[stream] += text),
+    isTerminal: false,
+    columns: () => 80,
+  });
+  const edge = {
+    cwd,
+    env: {},
+    clock: systemClock,
+    stop: new AbortController().signal,
+    kill: new AbortController().signal,
+    stdout: output('stdout'),
+    stderr: output('stderr'),
+  } as unknown as Edge;
+  try {
+    const request = parseCommandLine(line.split(' '));
+    if (request.kind !== 'run') throw new Error(request.kind);
+    const { run } = await request.command.load();
+    return { code: await run(request.args, edge), ...written };
+  } catch (error) {
+    return { code: exitCodeOf(error), stdout: written.stdout, stderr: written.stderr + errorLines(error) };
+  }
+}
+
+describe('eastwest token create', () => {
+  const serve = (dataDir: string) => {
+    mkdirSync(dataDir, { recursive: true });
+    return serveAdmin({
+      socketPath: join(dataDir, 'admin.sock'),
+      clock: systemClock,
+      onFault: (error) => {
+        throw error;
+      },
+      handlers: {
+        createJoinToken: ({ workload, namespace, ttlMs }) =>
+          Promise.resolve(
+            workload === 'nobody'
+              ? refuse({ code: 'permission-denied', reason: 'unknown-workload' })
+              : ok({
+                  token: `token-for-${workload}`,
+                  spiffeId: `spiffe://shop.example/ns/${namespace}/sa/${workload}` as never,
+                  expiresAtMs: 1_700_000_000_000 + ttlMs,
+                }),
+          ),
+        status: () => Promise.reject(new Error('not asked for')),
+      },
+    });
+  };
+
+  test('writes the token alone to standard output', async () => {
+    await using folder = freshFolder();
+    const admin = await serve(join(folder.path, '.eastwest/control-plane'));
+    expect(await eastwest('token create prices', folder.path)).toEqual({
+      code: 0,
+      stdout: 'token-for-prices\n',
+      stderr: 'works once, within 10m 00s, for spiffe://shop.example/ns/default/sa/prices\n',
+    });
+    const json = await eastwest('token create prices --namespace blue --ttl 2m --json', folder.path);
+    expect(JSON.parse(json.stdout)).toEqual({
+      token: 'token-for-prices',
+      spiffeId: 'spiffe://shop.example/ns/blue/sa/prices',
+      expiresAt: '2023-11-14T22:15:20.000Z',
+    });
+    const refused = await eastwest('token create nobody', folder.path);
+    expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('unknown-workload') });
+    await admin.close(0);
+  });
+
+  test.each([
+    [
+      'token create prices',
+      1,
+      /^error: no control plane runs with its data in .*\nfix: start it, or name its data directory: --data-dir DIR\n$/,
+    ],
+    ['token create prices --ttl soon', 2, /^error: --ttl soon is no duration\nfix: write 30s, 10m or 1h\n$/],
+  ])('%s without a control plane ends with %d', async (line, code, stderr) => {
+    await using folder = freshFolder();
+    expect(await eastwest(line, folder.path)).toEqual({ code, stdout: '', stderr: expect.stringMatching(stderr) });
+  });
+});
+
+describe('eastwest status', () => {
+  const summary: Summary = {
+    requests: 9,
+    failed: 0,
+    resets: 0,
+    workloads: [
+      {
+        name: 'prices',
+        spiffeId: 'spiffe://shop.example/ns/default/sa/prices',
+        ports: { inbound: '127.0.0.1:2', app: [7002], upstreams: {}, admin: '127.0.0.1:3' },
+        rotations: 4,
+        notAfter: null,
+      },
+    ],
+    denied: 0,
+  };
+
+  test('tells what the running mesh says', async () => {
+    await using folder = freshFolder();
+    mkdirSync(join(folder.path, '.eastwest'));
+    const socket = join(folder.path, 'up.sock');
+    const server = await serveStatus(socket, () => summary);
+    writeFileSync(join(folder.path, '.eastwest/run.json'), JSON.stringify({ pid: process.pid, socket }));
+    const json = await eastwest('status --json', folder.path);
+    expect(JSON.parse(json.stdout)).toEqual(summary);
+    const text = await eastwest('status', folder.path);
+    expect(text.stdout).toBe(
+      'prices  spiffe://shop.example/ns/default/sa/prices\n' +
+        '  no certificate yet, rotated 4 times; mTLS on 127.0.0.1:2, admin on 127.0.0.1:3\n' +
+        'requests 9 ok, 0 failed, 0 resets\n',
+    );
+    server.close();
+    const stopped = await eastwest('status', folder.path);
+    expect(stopped).toMatchObject({ code: 1, stderr: expect.stringContaining('does not answer') });
+  });
+
+  test.each([
+    ['nothing', undefined],
+    ['rubbish', 'not json'],
+    ['something else', '{}'],
+  ])('says how to start one where there is %s', async (_, text) => {
+    await using folder = freshFolder();
+    mkdirSync(join(folder.path, '.eastwest'));
+    if (text !== undefined) writeFileSync(join(folder.path, '.eastwest/run.json'), text);
+    const { code, stderr } = await eastwest('status', folder.path);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: no mesh runs from .*\nfix: start one with `eastwest up`/);
+  });
+});
+
+describe('eastwest cert show', () => {
+  const ca = createTestCa({ nowMs: systemClock.now() });
+  const good = ca.intermediate().leaf('prices');
+
+  test.each([
+    ['a good file', good, '--bundle ca.crt', 0, 'in the mesh  accepted'],
+    [
+      'an expired one',
+      ca.leaf('prices', { notAfterMs: systemClock.now() - 1000 }),
+      '--bundle ca.crt',
+      1,
+      'refused: expired',
+    ],
+    [
+      'one of two names (A42)',
+      ca.leaf('prices', badLeaves['two URI SANs']),
+      '--bundle ca.crt',
+      1,
+      'refused: several-uri-sans',
+    ],
+    [
+      'one without a SPIFFE ID',
+      ca.leaf('prices', badLeaves['no URI SAN']),
+      '--bundle ca.crt',
+      1,
+      'refused: no SPIFFE ID',
+    ],
+    [
+      'one of another root',
+      createTestCa({ nowMs: systemClock.now() }).leaf('prices'),
+      '--bundle ca.crt',
+      1,
+      'refused: ',
+    ],
+    ['one without a bundle', good, '', 0, 'unknown: no trust bundle'],
+  ])('judges %s', async (_, leaf, options, code, verdict) => {
+    await using folder = freshFolder();
+    writeFileSync(join(folder.path, 'tls.crt'), leaf.chainPem);
+    writeFileSync(join(folder.path, 'ca.crt'), ca.bundlePem);
+    const shown = await eastwest(`cert show tls.crt ${options}`.trim(), folder.path);
+    expect(shown).toMatchObject({ code, stdout: expect.stringContaining(verdict) });
+  });
+
+  test('shows what a server presents to a stranger, chain included', async () => {
+    await using folder = freshFolder();
+    const server = createServer({ cert: good.chainPem, key: good.keyPem, requestCert: true, ca: ca.bundlePem });
+    server.on('tlsClientError', () => undefined);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    writeFileSync(join(folder.path, 'ca.crt'), ca.bundlePem);
+    const { port } = server.address() as AddressInfo;
+    const shown = await eastwest(`cert show 127.0.0.1:${port} --bundle ca.crt --json`, folder.path);
+    expect(JSON.parse(shown.stdout)).toMatchObject({
+      subjectAlternativeNames: 'URI:spiffe://shop.example/ns/default/sa/prices',
+      key: 'ec prime256v1',
+      isAuthority: false,
+      chainLength: 2,
+      verdict: 'accepted',
+    });
+    server.close();
+  });
+
+  test('says what it could not find', async () => {
+    await using folder = freshFolder();
+    const unknown = await eastwest('cert show prices', folder.path);
+    expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('no mesh runs from') });
+    writeFileSync(join(folder.path, 'rubbish.crt'), 'hello');
+    const rubbish = await eastwest('cert show rubbish.crt', folder.path);
+    expect(rubbish).toMatchObject({ code: 1, stderr: expect.stringContaining('holds no certificates in PEM form') });
+  });
+});
+
+describe('an error', () => {
+  test('is a line with its causes and a line that names the fix', () => {
+    const cause = new Error('inner', { cause: new Error('innermost') });
+    const fault = new Fault('X', 'outer', { cause, hint: 'do this' });
+    expect(errorLines(fault)).toBe('error: outer: inner: innermost\nfix: do this\n');
+    expect(errorLines(new Error('says inner', { cause: new Error('inner') }))).toBe('error: says inner\n');
+    expect(exitCodeOf(fault)).toBe(1);
+  });
+});
+
+describe('the launcher', () => {
+  const launcher = join(checkout, 'bin', 'eastwest.js');
+
+  const launch = (args: readonly string[], env: Record<string, string> = {}) => {
+    const { PATH = '' } = process.env;
+    const child = spawn(process.execPath, [launcher, ...args], {
+      env: { PATH, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const output = { stdout: '', stderr: '' };
+    child.stdout.on('data', (data: Buffer) => (output.stdout += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (output.stderr += data.toString()));
+    return { child, output, ended: once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]> };
+  };
+
+  test('starts the program and hands its exit code on', async () => {
+    await using home = freshFolder();
+    const good = launch(['--version'], { HOME: home.path });
+    expect(await good.ended).toEqual([0, null]);
+    expect(good.output.stdout).toMatch(/^eastwest \d+\.\d+\.\d+ \(node v/);
+    const bad = launch(['upp'], { HOME: home.path });
+    expect(await bad.ended).toEqual([2, null]);
+    expect(bad.output.stderr).toBe('error: there is no command `upp`\nfix: did you mean `eastwest up`?\n');
+  });
+
+  test('starts where the home folder cannot be written', async () => {
+    const { ended } = launch(['--version'], { HOME: '/dev/null/nowhere' });
+    expect(await ended).toEqual([0, null]);
+  });
+});

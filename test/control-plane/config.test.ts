@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { parseControlPlaneConfig } from '#control-plane/config.ts';
+
+const settings = (text: string, flags = {}) => {
+  const parsed = parseControlPlaneConfig(text, flags);
+  return parsed.ok ? parsed.value : parsed.reason;
+};
+
+test('a trust domain is enough', () => {
+  expect(settings('trustDomain: shop.example')).toEqual({
+    trustDomain: 'shop.example',
+    dataDir: '.eastwest/control-plane',
+    listen: { host: '127.0.0.1', port: 9443 },
+    svidLifeMs: 3_600_000,
+    keySource: { kind: 'generated' },
+    limits: {
+      issuePerIdentity: { burst: 60, perSecond: 5 },
+      failedAttestationsPerAddress: { burst: 30, perSecond: 0.5 },
+    },
+    log: 'info',
+  });
+});
+
+test('the command line wins over the file, and needs none', () => {
+  expect(settings('trustDomain: a.example\nsvidLife: 1h', { svidLife: '10s', listen: '[::1]:0', keyFile: '/k' })).toMatchObject({
+    trustDomain: 'a.example',
+    svidLifeMs: 10_000,
+    listen: { host: '::1', port: 0 },
+    keySource: { kind: 'key-file', path: '/k' },
+  });
+  expect(settings('', { trustDomain: 'b.example', passphraseFile: '/p' })).toMatchObject({
+    keySource: { kind: 'passphrase-file', path: '/p' },
+  });
+});
+
+describe('a problem is told with its place', () => {
+  test.each([
+    ['', /trustDomain/],
+    ['[]', /name: value/],
+    ['trustDomain: Shop', /lower-case/],
+    ['trustDomain: a\ntrustDomain: b', /^line 2, column 1/],
+    ['trustDomain: a\nsvidlife: 1h', /svidlife/],
+    ['trustDomain: a\nsvidLife: 1d', /write 10s, 5m or 1h/],
+    ['trustDomain: a\nsvidLife: 1s', /between 5s and 24h/],
+    ['trustDomain: a\nlisten: 9443', /listen/],
+    ['trustDomain: a\nlisten: "127.0.0.1:99999"', /9443/],
+    ['trustDomain: a\nkeyFile: k\npassphraseFile: p', /not both/],
+    ['trustDomain: a\nlimits: { issuePerIdentity: { burst: 0, perSecond: 1 } }', /burst/],
+    ['trustDomain: A\nsvidLife: 1d\nlog: loud', /trustDomain[^]*svidLife[^]*log|log[^]*svidLife/],
+  ])('%j', (text, problem) => {
+    expect(settings(text)).toMatch(problem);
+  });
+});
