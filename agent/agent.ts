@@ -8,6 +8,7 @@ import { startAdmin } from './admin/server.ts';
 import type { Address, AgentConfig } from './config-types.ts';
 import { defaultConnect, defaultLimits, defaultTimes } from './defaults.ts';
 import type { AgentEmit } from './events.ts';
+import { giveBackWhenIdle } from './give-back.ts';
 import { createDeadlines } from './http/deadlines.ts';
 import type { IdentitySource } from './identity/source.ts';
 import { createIdentityStore, type IdentityStore } from './identity/store.ts';
@@ -23,6 +24,10 @@ export interface AgentParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: AgentEmit;
+  /** Collects garbage; undefined where the runtime cannot be told to. */
+  readonly collect: (() => void) | undefined;
+  /** Called once, when the agent is ready. */
+  readonly onReady: () => void;
 }
 
 /** What the agent's parts share. */
@@ -64,6 +69,7 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
     drain: () => drain.abort(),
     renew: () => source.renewNow(),
   });
+  if (admin.address) parts.emit({ event: 'listener.open', purpose: 'admin', address: show(admin.address) });
   const identityLost = source.run(AbortSignal.any([ended.signal, phases.kill]));
   identityLost.catch(() => undefined); // raced below; a rejection while stopping is no fault
   const serving = serve({ core, source, deadlines, startedMs }, { stop, kill: phases.kill });
@@ -161,6 +167,9 @@ async function serve({ core, source, deadlines, startedMs }: Serving, { stop, ki
   if (first) {
     readiness.clear('starting');
     emit({ event: 'agent.ready', spiffeId: first.svid.spiffeId, startMs: Math.round(clock.monotonic() - startedMs) });
+    core.onReady();
+    const activity = (): number => counters.requests + counters.streams + counters.inboundRequests;
+    giveBackWhenIdle({ ...core, activity }, stop);
     await aborted(AbortSignal.any([stop, kill]));
   }
   readiness.block('draining', 'the agent was told to stop');

@@ -1,45 +1,60 @@
-import { readFile } from 'node:fs/promises';
-import type { Clock, Random } from '#runtime/clock.ts';
+import { flushCompileCache } from 'node:module';
 import { runWithDrain } from '#runtime/drain.ts';
+import { errorLines } from '#runtime/error-lines.ts';
 import { Fault } from '#runtime/fault.ts';
 import { createLog } from '#runtime/log.ts';
+import { listenForStop } from '#runtime/stop-signals.ts';
+import { systemClock, systemRandom } from '#runtime/system-clock.ts';
 import { runAgent } from './agent.ts';
-import { parseAgentConfig } from './config.ts';
-import { agentEventLevels, type AgentEvent } from './events.ts';
+import { handOverVariable, unpackHandOver, warmUp, type HandOver } from './config-hand-over.ts';
+import { agentEventLevels, type AgentEmit, type AgentEvent } from './events.ts';
 
-export interface AgentEdge {
-  readonly configPath: string;
-  readonly version: string;
-  readonly stdin: AsyncIterable<Uint8Array | string>;
-  /** Asked to stop: drain. */
-  readonly stop: AbortSignal;
-  /** Asked again: end now. */
-  readonly kill: AbortSignal;
-  readonly clock: Clock;
-  readonly random: Random;
-}
-
-/** The agent's process edge: config → run → outcome. Logs JSON lines to standard error. Throws `Fault`. */
-export async function runAgentProcess(edge: AgentEdge): Promise<'drained' | 'killed'> {
-  const { configPath, clock } = edge;
-  const text = await readFile(configPath, 'utf8').catch((cause: unknown) => {
-    const hint = 'eastwest agent --config FILE names the agent.yaml to run';
-    throw new Fault('CONFIG_UNREADABLE', `cannot read ${configPath}`, { cause, hint });
-  });
-  const config = parseAgentConfig(text);
-  if (!config.ok)
-    throw new Fault('CONFIG_INVALID', `${configPath} has problems:\n${config.reason}`, {
-      hint: 'mend the lines named above',
-    });
-  const { workload, drainMs, logLevel } = config.value;
-  const emit = createLog<AgentEvent>({ levels: agentEventLevels, minLevel: logLevel, base: { workload }, fd: 2 });
+/**
+ * The agent's process edge: configuration → run → exit code. `eastwest agent` has read and checked the configuration
+ * and become this process: what reading it needed would otherwise stay in memory as long as the agent lives.
+ */
+async function main({ config, version }: HandOver, emit: AgentEmit): Promise<number> {
+  const signals = listenForStop(process, systemClock);
   const outcome = await runWithDrain(
-    async (phases) => {
-      const kill = AbortSignal.any([phases.kill, edge.kill]);
-      await runAgent({ ...edge, config: config.value, emit }, { stop: phases.stop, kill });
+    (phases) => {
+      const kill = AbortSignal.any([phases.kill, signals.kill.signal]);
+      const { stdin } = process;
+      const parts = { config, version, stdin, clock: systemClock, random: systemRandom, emit, collect, onReady };
+      return runAgent(parts, { stop: phases.stop, kill });
     },
-    { stop: AbortSignal.any([edge.stop, edge.kill]), drainMs, clock },
+    { stop: signals.stop.signal, drainMs: config.drainMs, clock: systemClock },
   );
   emit({ event: 'agent.stopped', outcome });
-  return outcome;
+  return outcome === 'drained' ? 0 : 1;
+}
+
+/** There under `--expose-gc`, which `eastwest agent` sets. */
+const collect =
+  globalThis.gc && ((): void => globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' }));
+
+/** What was compiled is kept now: an agent that is killed later would leave nothing for the next one. */
+const onReady = (): void => flushCompileCache();
+
+const packed = process.env[handOverVariable];
+if (packed === undefined) {
+  process.stderr.write(
+    'error: this is the inside of an agent\nfix: start it with `eastwest agent --config agent.yaml`\n',
+  );
+  process.exit(2);
+}
+delete process.env[handOverVariable];
+if (packed === warmUp) {
+  await Promise.all([import('./identity/control-plane-identity.ts'), import('#proto/mesh-client.ts')]);
+  process.exit(0); // its compile cache is written at the exit
+}
+const handOver = unpackHandOver(packed);
+const { workload, logLevel } = handOver.config;
+const emit = createLog<AgentEvent>({ levels: agentEventLevels, minLevel: logLevel, base: { workload }, fd: 2 });
+try {
+  process.exit(await main(handOver, emit));
+} catch (error) {
+  const hint = error instanceof Fault ? error.hint : undefined;
+  emit({ event: 'agent.failed', error, ...(hint !== undefined && { hint }) });
+  process.stderr.write(errorLines(error));
+  process.exit(1);
 }

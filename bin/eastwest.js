@@ -67,7 +67,9 @@ function environment() {
 
 /** Stays in front of the program: signals go in, its end comes out. */
 function runBeside(node, args, env) {
-  const child = spawn(node, args, { stdio: 'inherit', env });
+  // A pipe that closes when this process is gone, however it ended: the program then ends as well.
+  const stdio = ['inherit', 'inherit', 'inherit', 'pipe'];
+  const child = spawn(node, args, { stdio, env: { ...env, EASTWEST_LIFELINE_FD: '3' } });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => child.kill(signal)); // a terminal's Ctrl-C reaches the program twice: it knows
   }

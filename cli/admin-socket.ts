@@ -8,7 +8,7 @@ import { Fault } from '#runtime/fault.ts';
 const deadlineMs = 5_000;
 
 /** Where the control plane with this data directory listens for its operator. Throws `Fault` NO_CONTROL_PLANE. */
-export function adminSocketOf(dataDir: string): string {
+function adminSocketOf(dataDir: string): string {
   const beside = join(dataDir, 'admin.sock');
   if (existsSync(beside)) return beside;
   const elsewhere = join(dataDir, 'admin.sock.path'); // the directory's own path is too long for a socket

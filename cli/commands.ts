@@ -14,6 +14,8 @@ export interface Command {
   readonly positionals: readonly string[];
   readonly options: Readonly<Record<string, Option>>;
   readonly examples: readonly (readonly [command: string, meaning: string])[];
+  /** What else one must know, a line each. */
+  readonly notes?: readonly string[];
   /** Loads the command's own code: nobody pays for another command's imports. */
   load(): Promise<{ readonly run: Run }>;
 }
@@ -35,6 +37,16 @@ export const commands: readonly Command[] = [
       ['eastwest up', 'run ./mesh.yaml until Ctrl-C'],
       ['eastwest up examples/shop/mesh.yaml --for 60s', 'run for a minute; exit code 1 if any request failed'],
       ['eastwest up --for 45s --json | tail -n 1', 'only the summary, for a script'],
+    ],
+    notes: [
+      'requests: GETs of `traffic` that ended, plus HTTP requests the apps began, as their agents counted them.',
+      'failed: of those, no complete 2xx answer within the deadline (`traffic`), or an error of ours (agents).',
+      'resets: TCP and WebSocket streams that an agent or its peer cut, plus GETs of `traffic` whose connection broke.',
+      'Counted from ready until it begins to stop, asked of the agents every second and over their restarts; what an',
+      'agent counted in the last second before it was killed is lost.',
+      'Exit code: 1 if anything failed or was reset, an app never opened its ports, or the mesh could not start.',
+      'Logs are in .eastwest/logs. Whatever way it ends, SIGKILL included, nothing it started keeps running, except',
+      'what an app moved out of its own process group.',
     ],
     load: () => import('./up/up.ts'),
   },

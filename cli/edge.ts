@@ -18,10 +18,21 @@ export interface Edge {
   readonly kill: AbortSignal;
   readonly clock: Clock;
   readonly random: Random;
+  /** How to start another program of this package, e.g. `agent/main`: `[execPath, ...flags, file]`. */
+  argvOf(program: string, flags: readonly string[]): readonly string[];
+  /** Replaces this process by another program of ours, e.g. `agent/main`; only its failure returns, as a `Fault`. */
+  become(program: string, start: ProgramStart): never;
   /** Signals every process of the group `pid` leads; `0` only asks. False when none is left. */
   signalGroup(pid: number, signal: GroupSignal): boolean;
   /** True while a process with this number exists, ours or not. */
   isAlive(pid: number): boolean;
+}
+
+export interface ProgramStart {
+  /** Of Node. */
+  readonly flags: readonly string[];
+  /** On top of the environment. */
+  readonly variables: Readonly<Record<string, string>>;
 }
 
 export type GroupSignal = 'SIGTERM' | 'SIGKILL' | 0;

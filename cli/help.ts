@@ -36,6 +36,7 @@ export function commandHelp(command: Command): string {
       : []),
     'Examples:',
     ...exampleLines(command.examples),
+    ...(command.notes === undefined ? [] : ['', 'Notes:', ...command.notes.map((line) => `  ${line}`)]),
     '',
   ].join('\n');
 }

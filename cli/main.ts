@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { errorLines } from '#runtime/error-lines.ts';
+import { Fault } from '#runtime/fault.ts';
+import { listenForStop } from '#runtime/stop-signals.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
 import { parseCommandLine } from './arguments.ts';
-import type { Edge, Output } from './edge.ts';
-import { errorLines, exitCodeOf } from './errors.ts';
+import type { Edge, Output, ProgramStart } from './edge.ts';
+import { exitCodeOf } from './errors.ts';
 import { commandHelp, programHelp } from './help.ts';
-
-/** One Ctrl-C can arrive twice, from the terminal and passed on by npm or the launcher: within this time it is one. */
-const sameSignalMs = 500;
 
 /** Process edge of the command line: words and signals in, exit code out. */
 async function main(words: readonly string[], edge: Edge): Promise<number> {
@@ -34,18 +35,7 @@ function packageVersion(): string {
 }
 
 function createEdge(): Edge {
-  const stop = new AbortController();
-  const kill = new AbortController();
-  let lastSignalMs = -Infinity;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      const echo = systemClock.monotonic() - lastSignalMs < sameSignalMs;
-      if (echo) return;
-      lastSignalMs = systemClock.monotonic();
-      if (kill.signal.aborted) process.exit(1);
-      (stop.signal.aborted ? kill : stop).abort(new Error(`stopped by ${signal}`));
-    });
-  }
+  const { stop, kill } = listenForStop(process, systemClock);
   const readerGone = (error: NodeJS.ErrnoException): void => {
     if (error.code === 'EPIPE' || error.code === 'EIO') stop.abort(error);
     else throw error;
@@ -67,9 +57,26 @@ function createEdge(): Edge {
     kill: kill.signal,
     clock: systemClock,
     random: systemRandom,
+    argvOf,
+    become,
     signalGroup: (pid, signal) => signalled(-pid, signal),
     isAlive: (pid) => signalled(pid, 0),
   };
+}
+
+/** How to start the program `room/main` of this package. */
+function argvOf(program: string, flags: readonly string[]): string[] {
+  const main = fileURLToPath(import.meta.url);
+  const path = join(dirname(dirname(main)), program + extname(main));
+  return [process.execPath, ...process.execArgv, ...flags, path];
+}
+
+/** The program `room/main` of this package takes over this process: same pid, same standard streams. */
+function become(program: string, { flags, variables }: ProgramStart): never {
+  const env = { ...process.env, ...variables };
+  delete env['EASTWEST_LIFELINE_FD']; // Node closes inherited descriptors when it is replaced: the number means nothing now
+  process.execve?.(process.execPath, argvOf(program, flags), env);
+  throw new Fault('SYSTEM_UNSUPPORTED', 'this system cannot replace a process', { hint: 'run it on Linux or macOS' });
 }
 
 function outputOf(stream: NodeJS.WriteStream): Output {

@@ -58,9 +58,7 @@ const schema = z
     trustDomain: z.string().refine(isTrustDomain, 'write a lower-case name such as shop.example'),
     dataDir: path.default('.eastwest/control-plane'),
     listen: hostAndPort.default({ host: '127.0.0.1', port: 9443 }),
-    svidLife: durationMs
-      .refine((ms) => ms >= 5000 && ms <= 24 * 3_600_000, 'between 5s and 24h')
-      .default(3_600_000),
+    svidLife: durationMs.refine((ms) => ms >= 5000 && ms <= 24 * 3_600_000, 'between 5s and 24h').default(3_600_000),
     keyFile: path.optional(),
     passphraseFile: path.optional(),
     limits: z
@@ -82,7 +80,10 @@ export type ControlPlaneFlags = Partial<
 >;
 
 /** `text` is `control-plane.yaml`, `''` when there is none. All problems at once, one a line. */
-export function parseControlPlaneConfig(text: string, flags: ControlPlaneFlags = {}): Result<ControlPlaneConfig, string> {
+export function parseControlPlaneConfig(
+  text: string,
+  flags: ControlPlaneFlags = {},
+): Result<ControlPlaneConfig, string> {
   const document = readDocument(text);
   if (!document.ok) {
     const { problem, line, column } = document.reason;

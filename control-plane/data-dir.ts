@@ -35,8 +35,13 @@ export async function writeFileAtomically(path: string, content: string, mode: n
     await file.close();
   }
   await rename(draft, path);
-  const folder = await open(dirname(path));
-  await folder.sync().finally(() => folder.close());
+  await syncFolderOf(path);
+}
+
+/** A file's name is on disk only once its folder is. */
+export async function syncFolderOf(path: string): Promise<void> {
+  await using folder = await open(dirname(path));
+  await folder.sync();
 }
 
 /** Chooses the admin socket's path, and notes it where `findAdminSocket` looks. */

@@ -16,8 +16,22 @@ export type ControlPlaneEvent =
   | { event: 'authority.renewal-failed'; notAfterMs: number; error: unknown }
   | { event: 'own-svid.rotated'; serialHex: string; notAfterMs: number }
   | { event: 'own-svid.rotation-failed'; validForMs: number; error: unknown }
-  | { event: 'certificate.issued'; spiffeId: string; serialHex: string; notAfterMs: number; attestation: string; peer: string }
-  | { event: 'certificate.refused'; reason: IssueRefusalReason; detail?: string; spiffeId?: string; peer: string; repeats: number }
+  | {
+      event: 'certificate.issued';
+      spiffeId: string;
+      serialHex: string;
+      notAfterMs: number;
+      attestation: string;
+      peer: string;
+    }
+  | {
+      event: 'certificate.refused';
+      reason: IssueRefusalReason;
+      detail?: string;
+      spiffeId?: string;
+      peer: string;
+      repeats: number;
+    }
   | { event: 'join-token.created'; spiffeId: string; tokenId: string; expiresAtMs: number }
   | { event: 'watch.opened'; spiffeId: string; peer: string }
   | { event: 'watch.closed'; spiffeId: string; peer: string }

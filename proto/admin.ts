@@ -43,9 +43,7 @@ function readable<T>(parsed: Result<T, MessageProblem>): T {
 }
 
 export interface AdminHandlers {
-  createJoinToken(
-    request: messages.CreateJoinTokenRequest,
-  ): Promise<Result<messages.CreateJoinTokenResponse, Refusal>>;
+  createJoinToken(request: messages.CreateJoinTokenRequest): Promise<Result<messages.CreateJoinTokenResponse, Refusal>>;
   status(): Promise<messages.StatusResponse>;
 }
 

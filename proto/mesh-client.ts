@@ -26,7 +26,10 @@ export interface MeshClient {
    * A refusal is the control plane's answer. Throws the Faults CONTROL_PLANE_UNREACHABLE (no answer in time),
    * CONTROL_PLANE_UNTRUSTED (somebody else answered) and CONTROL_PLANE_GARBLED, or the signal's reason.
    */
-  issueCertificate(request: IssueCertificateRequest, options: CallOptions): Promise<Result<IssueCertificateResponse, Refusal>>;
+  issueCertificate(
+    request: IssueCertificateRequest,
+    options: CallOptions,
+  ): Promise<Result<IssueCertificateResponse, Refusal>>;
   /** Needs an identity. The stream ends when that identity's SVID expires, the signal aborts or the control plane stops. */
   watch(signal: AbortSignal): WatchStream;
   close(): void;
@@ -46,7 +49,11 @@ export function createMeshClient(options: MeshClientOptions): MeshClient {
   const channel = openPinnedChannel(options.address, options);
   return {
     async issueCertificate(request, callOptions) {
-      const reply = await channel.unary(meshPaths.issueCertificate, encodeIssueCertificateRequest(request), callOptions);
+      const reply = await channel.unary(
+        meshPaths.issueCertificate,
+        encodeIssueCertificateRequest(request),
+        callOptions,
+      );
       if (!reply.ok) return reply;
       const response = parseIssueCertificateResponse(reply.value);
       if (response.ok) return response;

@@ -147,7 +147,9 @@ function createPeerJudge(first: ServerIdentity, clock: Clock) {
     peerOf({ peerAddress: address, peerChain }: CallContext): Peer {
       if (peerChain === undefined) return { kind: 'anonymous', address };
       const verdict = judge(peerChain);
-      return verdict.ok ? { kind: 'svid', address, svid: verdict.value } : { kind: 'bad-svid', address, problem: verdict.reason };
+      return verdict.ok
+        ? { kind: 'svid', address, svid: verdict.value }
+        : { kind: 'bad-svid', address, problem: verdict.reason };
     },
   };
 }

@@ -40,9 +40,7 @@ export type MessageProblem =
 type Parsed<T> = Result<T, MessageProblem>;
 
 /** How a workload proves who it is: once with a join token, from then on with the SVID of its TLS connection. */
-export type Attestation =
-  | { readonly kind: 'join-token'; readonly token: string }
-  | { readonly kind: 'current-svid' };
+export type Attestation = { readonly kind: 'join-token'; readonly token: string } | { readonly kind: 'current-svid' };
 
 export interface IssueCertificateRequest {
   /** PKCS#10, DER; its size and content are judged by `readCsr`. */
@@ -98,7 +96,8 @@ export function parseIssueCertificateRequest(bytes: Uint8Array): Parsed<IssueCer
   if (!decoded.ok) return decoded;
   const { csr, joinToken, currentSvid } = decoded.value;
   if (currentSvid !== undefined) return ok({ csr, attestation: { kind: 'current-svid' } });
-  if (joinToken === undefined || joinToken === '' || joinToken.length > maxTokenLength) return refuse('bad-attestation');
+  if (joinToken === undefined || joinToken === '' || joinToken.length > maxTokenLength)
+    return refuse('bad-attestation');
   return ok({ csr, attestation: { kind: 'join-token', token: joinToken } });
 }
 
@@ -186,7 +185,9 @@ function toTrustBundle(raw: Decoded<typeof tables.trustBundle> | undefined): Par
 /** Port 1 to 65535 and an IP address: names would be resolved by whom, and to what? */
 export function toEndpoints(raw: readonly Endpoint[]): Parsed<readonly Endpoint[]> {
   return toAll(raw, ({ host, port }) =>
-    isIP(host) !== 0 && !host.includes('%') && port >= 1 && port <= 65_535 ? ok({ host, port }) : refuse('bad-endpoint'),
+    isIP(host) !== 0 && !host.includes('%') && port >= 1 && port <= 65_535
+      ? ok({ host, port })
+      : refuse('bad-endpoint'),
   );
 }
 

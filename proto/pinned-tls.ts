@@ -35,7 +35,9 @@ export function identityOptions({ svid, privateKey }: TlsIdentity): { cert: stri
 }
 
 const toPem = (chain: readonly Buffer[]): string =>
-  chain.map((der) => `-----BEGIN CERTIFICATE-----\n${wrap(der.toString('base64'))}-----END CERTIFICATE-----\n`).join('');
+  chain
+    .map((der) => `-----BEGIN CERTIFICATE-----\n${wrap(der.toString('base64'))}-----END CERTIFICATE-----\n`)
+    .join('');
 const wrap = (base64: string): string => base64.replaceAll(/.{1,64}/g, '$&\n');
 
 /**

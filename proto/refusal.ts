@@ -16,10 +16,14 @@ export const refusalCodes = {
   unauthenticated: 16,
 } as const satisfies Record<Refusal['code'], number>;
 
-export const reasonForm = /^[a-z0-9-]{1,80}$/;
+const reasonForm = /^[a-z0-9-]{1,80}$/;
 
 /** What a caller gets to hear of a status that was not ours to send: `invalid-argument` and so on. */
-export function toRefusal(status: { code: number; details: string; retryAfter: string | undefined }): Refusal | undefined {
+export function toRefusal(status: {
+  code: number;
+  details: string;
+  retryAfter: string | undefined;
+}): Refusal | undefined {
   const code = (Object.keys(refusalCodes) as Refusal['code'][]).find((name) => refusalCodes[name] === status.code);
   if (code === undefined) return undefined;
   const reason = reasonForm.test(status.details) ? status.details : code;

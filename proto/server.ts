@@ -97,7 +97,13 @@ export async function startServer(
     server.register(path, serveUnary(handler, contextOf, parts), identity, identity, 'unary');
   }
   for (const [path, handler] of Object.entries(parts.duplex)) {
-    server.register(path, serveDuplex(handler, contextOf, { ...parts, closing: closing.signal }), identity, identity, 'bidi');
+    server.register(
+      path,
+      serveDuplex(handler, contextOf, { ...parts, closing: closing.signal }),
+      identity,
+      identity,
+      'bidi',
+    );
   }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   function accept(socket: Socket): void {
@@ -199,7 +205,11 @@ async function* readCall(call: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   }
 }
 
-const unavailable: grpc.StatusObject = { code: grpc.status.UNAVAILABLE, details: 'unavailable', metadata: new grpc.Metadata() };
+const unavailable: grpc.StatusObject = {
+  code: grpc.status.UNAVAILABLE,
+  details: 'unavailable',
+  metadata: new grpc.Metadata(),
+};
 
 function toStatus({ code, reason, retryAfterMs }: Refusal): grpc.StatusObject {
   const metadata = new grpc.Metadata();

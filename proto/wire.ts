@@ -18,7 +18,11 @@ export interface MessageTable {
   readonly [name: string]: Field;
 }
 
-export const one = <T extends Scalar>(number: number, type: T): Field<T, 'one'> => ({ number, type, cardinality: 'one' });
+export const one = <T extends Scalar>(number: number, type: T): Field<T, 'one'> => ({
+  number,
+  type,
+  cardinality: 'one',
+});
 export const many = <T extends FieldType>(number: number, type: T): Field<T, 'many'> => ({
   number,
   type,
@@ -62,7 +66,8 @@ export type Encodable<T extends MessageTable> = {
 };
 type EncodableValue<T> = T extends 'bytes' ? Uint8Array : T extends MessageTable ? Encodable<T> : ValueOf<T>;
 
-const wireTypeOf = (type: FieldType): number => (type === 'string' || type === 'bytes' || typeof type === 'object' ? 2 : 0);
+const wireTypeOf = (type: FieldType): number =>
+  type === 'string' || type === 'bytes' || typeof type === 'object' ? 2 : 0;
 const defaults: Readonly<Record<Scalar, string | number | Buffer>> = {
   string: '',
   bytes: Buffer.alloc(0),

@@ -30,7 +30,10 @@ export async function watchFolder(
 
   /** Notices come from the folder as it was opened: one that was made anew needs a new watcher. */
   async function renewWatcher(): Promise<void> {
-    const inode = await stat(dir).then((found) => found.ino, () => undefined);
+    const inode = await stat(dir).then(
+      (found) => found.ino,
+      () => undefined,
+    );
     if (inode === watchedInode) return;
     await watcher?.close();
     watchedInode = inode;
@@ -54,7 +57,12 @@ export async function watchFolder(
   }
 }
 
-async function firstOf(notice: Promise<void>, pollMs: number, clock: Clock, signal: AbortSignal): Promise<'notice' | 'poll'> {
+async function firstOf(
+  notice: Promise<void>,
+  pollMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<'notice' | 'poll'> {
   const enough = new AbortController();
   const poll = clock.sleep(pollMs, AbortSignal.any([signal, enough.signal])).then(() => 'poll' as const);
   try {

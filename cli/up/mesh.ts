@@ -3,7 +3,7 @@ import { Fault } from '#runtime/fault.ts';
 import { endpointsAnnounced } from '#cli/admin-socket.ts';
 import { isoTime } from '#cli/time-text.ts';
 import type { UpContext } from './context.ts';
-import { startAgent, startApp, startControlPlane, type PartProcess } from './parts.ts';
+import { startAgent, startApp, startControlPlane, warmUpAgents, type PartProcess } from './parts.ts';
 import type { WorkloadPlan } from './plan.ts';
 import { until } from './until.ts';
 import { watchAgents, type AgentWatch } from './watch.ts';
@@ -47,7 +47,7 @@ export function createMesh(context: UpContext): RunningMesh {
         isReady = true;
         report({ event: 'control-plane.ready', address });
       });
-      await controlPlaneReady(context, controlPlane, () => isReady);
+      await Promise.all([warmUpAgents(context), controlPlaneReady(context, controlPlane, () => isReady)]);
       for (const planned of plan.workloads) agents.push({ planned, process: startAgent(context, planned) });
       await agentsReady(context, agents, watch);
       for (const name of plan.startOrder) {

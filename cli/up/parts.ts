@@ -1,5 +1,6 @@
+import { agentFlags, handOverVariable, warmUp } from '#agent/config-hand-over.ts';
 import { createJoinToken } from '#cli/admin-socket.ts';
-import { messageOf } from '#cli/errors.ts';
+import { messageOf } from '#runtime/error-lines.ts';
 import { appEnv, ownEnv } from './environments.ts';
 import type { ChildCommand } from './child.ts';
 import type { UpContext } from './context.ts';
@@ -19,12 +20,13 @@ export interface PartProcess {
   readonly starts: number;
   readonly crashes: number;
   readonly isRunning: boolean;
+  /** Its last lines that are for people: log events are left out. */
   readonly lastLines: readonly string[];
   readonly logFile: string;
   stop(): Promise<void>;
 }
 
-const keptLines = 4;
+const keptLines = 12;
 const maxLineChars = 300;
 
 /** The control plane in a process of its own. `onReady` gets the address each time it is up. */
@@ -47,6 +49,21 @@ export function startControlPlane(context: UpContext, onReady: (address: string)
       },
     },
   );
+}
+
+/**
+ * Loads the agent's program once before the agents start together: what was compiled is kept, and none of them has to
+ * compile it, which would take time and leave each 30 MB larger. A failure shows when the agents start.
+ */
+export async function warmUpAgents({ edge, startChild }: UpContext): Promise<void> {
+  const child = await startChild({
+    argv: edge.argvOf('agent/main', agentFlags),
+    cwd: edge.cwd,
+    env: { ...ownEnv(edge.env), [handOverVariable]: warmUp },
+    input: undefined,
+    onLine: () => undefined,
+  });
+  await child.exited;
 }
 
 /** A workload's agent. Every start gets a join token of its own, through standard input. */
@@ -115,7 +132,7 @@ function superviseProgram(context: UpContext, identity: Identity, program: Progr
         const own = { cwd: edge.cwd, env: ownEnv(edge.env) };
         const onLine = (_: string, line: string): void => {
           log.write(line);
-          if (line.trim() !== '') lastLines = [...lastLines, line.slice(0, maxLineChars)].slice(-keptLines);
+          if (isForPeople(line)) lastLines = [...lastLines, line.slice(0, maxLineChars)].slice(-keptLines);
           program.onLine(line);
         };
         return { ...own, ...(await program.command()), onLine };
@@ -175,8 +192,11 @@ function isEvent(line: string, event: string): boolean {
   }
 }
 
-/** What a process said of its end: its error line, or else its last line that is for people. */
+/** What a process said of its end: the line that names an error, or else its last one. */
 function lastWords(lines: readonly string[]): string | null {
-  const forPeople = lines.filter((line) => !line.startsWith('{'));
-  return forPeople.findLast((line) => line.startsWith('error: ')) ?? forPeople.at(-1) ?? null;
+  return lines.findLast((line) => /^error: |\w*Error\b/.test(line)) ?? lines.at(-1) ?? null;
+}
+
+function isForPeople(line: string): boolean {
+  return line.trim() !== '' && !line.startsWith('{"');
 }

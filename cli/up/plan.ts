@@ -101,7 +101,7 @@ function agentConfig({ mesh, workload, controlPlane }: Placed, addresses: Addres
         })),
       },
     }),
-    ...(workload.calls.length > 0 && {
+    ...((workload.calls.length > 0 || addresses.httpProxy !== undefined) && {
       outbound: {
         upstreams: workload.calls.map((call) => ({
           workload: call.to,
@@ -118,7 +118,7 @@ function agentConfig({ mesh, workload, controlPlane }: Placed, addresses: Addres
 }
 
 /** Who may call this port: exactly those that say so in `calls`. */
-export function callersOf(mesh: Mesh, to: string, { port }: MeshPort): readonly string[] {
+function callersOf(mesh: Mesh, to: string, { port }: MeshPort): readonly string[] {
   return mesh.workloads
     .filter(({ calls }) => calls.some((call) => call.to === to && call.port === port))
     .map(({ name }) => name);

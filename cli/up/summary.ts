@@ -4,7 +4,7 @@ import type { Plan, WorkloadPlan } from './plan.ts';
 
 /** What `up --json` prints last and `eastwest status --json` asks for. */
 export interface Summary {
-  /** Requests that ended: those `up` sent itself plus those the apps began, counted by their agents. */
+  /** Requests that `up` sent itself and that have ended, plus those the apps began, counted by their agents. */
   readonly requests: number;
   /** Of those: no answer in time, an answer other than 2xx (own traffic), or an error of ours (agents). */
   readonly failed: number;

@@ -36,7 +36,7 @@ export function renderTable(view: View, width: number): readonly string[] {
 }
 
 /** Title line and one line per row. */
-export function alignColumns(rows: readonly (readonly string[])[]): readonly string[] {
+function alignColumns(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = columns.map(([title], i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
   return [columns.map(([title]) => title), ...rows].map((cells) =>
     cells

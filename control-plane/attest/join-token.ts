@@ -36,6 +36,7 @@ export function attestByJoinToken(store: Reader, token: string, nowMs: number): 
     method: 'join-token',
     spiffeId: spiffeId satisfies SpiffeId,
     tokenId: id,
-    consume: (writer, atMs) => (writer.spendJoinToken(id, atMs) === 'done' ? ok(undefined) : refuse('join-token-spent')),
+    consume: (writer, atMs) =>
+      writer.spendJoinToken(id, atMs) === 'done' ? ok(undefined) : refuse('join-token-spent'),
   });
 }

@@ -5,9 +5,19 @@ export type AttestationMethod = 'join-token' | 'current-svid' | 'control-plane';
 
 /** What is worth remembering for ever. Names, serials and thumbprints only: no token, key or CSR has a field to go in. */
 export type AuditEntry =
-  | { readonly kind: 'authority-created'; readonly authority: 'root' | 'intermediate'; readonly serial: string; readonly notAfterMs: number }
+  | {
+      readonly kind: 'authority-created';
+      readonly authority: 'root' | 'intermediate';
+      readonly serial: string;
+      readonly notAfterMs: number;
+    }
   | { readonly kind: 'workload-registered'; readonly spiffeId: string; readonly name: string }
-  | { readonly kind: 'join-token-created'; readonly spiffeId: string; readonly tokenId: string; readonly expiresAtMs: number }
+  | {
+      readonly kind: 'join-token-created';
+      readonly spiffeId: string;
+      readonly tokenId: string;
+      readonly expiresAtMs: number;
+    }
   | {
       readonly kind: 'certificate-issued';
       readonly spiffeId: string;

@@ -43,16 +43,24 @@ export async function openAuthority(
   const known = store.trustDomain();
   if (known === undefined) {
     const { root, rootKey } = await makeRoot(sealer, { trustDomain, nowMs });
-    const intermediate = await makeIntermediate(sealer, { trustDomain, nowMs }, createIssuer(root.certificateDer, rootKey));
+    const intermediate = await makeIntermediate(
+      sealer,
+      { trustDomain, nowMs },
+      createIssuer(root.certificateDer, rootKey),
+    );
     await store.write((writer) => {
       writer.setUp(trustDomain, keyEncryption);
       record(writer, nowMs, root);
       record(writer, nowMs, intermediate);
     });
   } else if (known !== trustDomain) {
-    throw new Fault('OTHER_TRUST_DOMAIN', `this data directory belongs to the trust domain ${known}, not ${trustDomain}`, {
-      hint: `start with --trust-domain ${known}, or with another --data-dir`,
-    });
+    throw new Fault(
+      'OTHER_TRUST_DOMAIN',
+      `this data directory belongs to the trust domain ${known}, not ${trustDomain}`,
+      {
+        hint: `start with --trust-domain ${known}, or with another --data-dir`,
+      },
+    );
   }
   return createAuthority(store, sealer, trustDomain);
 }
@@ -95,7 +103,10 @@ function createAuthority(store: Store, sealer: Sealer, trustDomain: string): Aut
 
 type Moment = { readonly trustDomain: string; readonly nowMs: number };
 
-async function makeRoot(sealer: Sealer, { trustDomain, nowMs }: Moment): Promise<{ root: StoredAuthority; rootKey: KeyObject }> {
+async function makeRoot(
+  sealer: Sealer,
+  { trustDomain, nowMs }: Moment,
+): Promise<{ root: StoredAuthority; rootKey: KeyObject }> {
   const keyPair = await generateKeyPair();
   const order = { trustDomain, issuedAtMs: nowMs, lifeMs: rootLifeMs, serial: generateSerial() };
   const certificateDer = issueRoot(order, keyPair);
@@ -105,7 +116,11 @@ async function makeRoot(sealer: Sealer, { trustDomain, nowMs }: Moment): Promise
   };
 }
 
-async function makeIntermediate(sealer: Sealer, { trustDomain, nowMs }: Moment, rootIssuer: Issuer): Promise<StoredAuthority> {
+async function makeIntermediate(
+  sealer: Sealer,
+  { trustDomain, nowMs }: Moment,
+  rootIssuer: Issuer,
+): Promise<StoredAuthority> {
   const { publicKey, privateKey } = await generateKeyPair();
   const order = { trustDomain, issuedAtMs: nowMs, lifeMs: intermediateLifeMs, serial: generateSerial() };
   const certificateDer = await issueIntermediate({ ...order, spkiDer: exportSpki(publicKey) }, rootIssuer);
@@ -134,7 +149,11 @@ function sealKey(sealer: Sealer, key: KeyObject, certificateDer: Buffer): Buffer
 function openKey(sealer: Sealer, { kind, certificateDer, sealedKey }: StoredAuthority): KeyObject {
   const opened = sealer.open(sealedKey, contextOf(certificateDer));
   if (opened.ok) return createPrivateKey({ key: opened.value, type: 'pkcs8', format: 'der' });
-  throw new Fault('CA_KEY_LOCKED', `the CA's ${kind} key does not open: a wrong key file or passphrase, or a damaged store`, {
-    hint: 'start with the --key-file or --passphrase-file this data directory was first started with',
-  });
+  throw new Fault(
+    'CA_KEY_LOCKED',
+    `the CA's ${kind} key does not open: a wrong key file or passphrase, or a damaged store`,
+    {
+      hint: 'start with the --key-file or --passphrase-file this data directory was first started with',
+    },
+  );
 }

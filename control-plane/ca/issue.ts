@@ -149,7 +149,8 @@ async function sign(
 ): Promise<{ signedAtMs: number; svid: X509Svid; issuerDer: Buffer }> {
   const signedAtMs = clock.now();
   const issuer = authority.issuer();
-  if (authority.intermediate().notAfterMs - signedAtMs < 2000) throw new Fault('INTERMEDIATE_EXPIRED', 'the CA cannot sign');
+  if (authority.intermediate().notAfterMs - signedAtMs < 2000)
+    throw new Fault('INTERMEDIATE_EXPIRED', 'the CA cannot sign');
   const order = {
     spiffeId: attested.spiffeId,
     spkiDer: csr.spkiDer,
@@ -191,7 +192,11 @@ function recordIssued(
   return ok(undefined);
 }
 
-function refusedEntry({ reason, detail, spiffeId, keyThumbprint, method }: Denial, peer: Peer, repeats: number): AuditEntry {
+function refusedEntry(
+  { reason, detail, spiffeId, keyThumbprint, method }: Denial,
+  peer: Peer,
+  repeats: number,
+): AuditEntry {
   return {
     kind: 'certificate-refused',
     reason,

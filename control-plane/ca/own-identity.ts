@@ -30,14 +30,19 @@ const hourMs = 3_600_000;
 const lookEveryMs = 5000;
 
 /** `spiffe://<trust-domain>/ns/eastwest-system/sa/control-plane` */
-export function controlPlaneId(trustDomain: string): SpiffeId {
+function controlPlaneId(trustDomain: string): SpiffeId {
   const id = workloadSpiffeId(trustDomain, controlPlaneAccount.namespace, controlPlaneAccount.name);
   if (id.ok) return id.value;
   throw new Fault('BAD_TRUST_DOMAIN', `${trustDomain} cannot be a trust domain: ${id.reason}`);
 }
 
 /** A fresh key and SVID for our own server, from the CA it serves: lives four agents' lives, an hour at most. */
-export async function issueOwnIdentity({ store, authority, clock, svidLifeMs }: OwnIdentityParts): Promise<OwnIdentity> {
+export async function issueOwnIdentity({
+  store,
+  authority,
+  clock,
+  svidLifeMs,
+}: OwnIdentityParts): Promise<OwnIdentity> {
   const { publicKey, privateKey } = await generateKeyPair();
   const issuedAtMs = clock.now();
   const issuer = authority.issuer();

@@ -42,7 +42,8 @@ function sealerWith(keyEncryptionKey: Buffer): Sealer {
     },
     open(sealed, context) {
       const wrappedEnd = 1 + nonceLength + keyLength + tagLength;
-      if (sealed[0] !== version || sealed.length < wrappedEnd + nonceLength + tagLength) return refuse('wrong-key-or-damaged');
+      if (sealed[0] !== version || sealed.length < wrappedEnd + nonceLength + tagLength)
+        return refuse('wrong-key-or-damaged');
       try {
         const dataKey = decrypt(keyEncryptionKey, sealed.subarray(1, wrappedEnd), context);
         return ok(decrypt(dataKey, sealed.subarray(wrappedEnd), context));

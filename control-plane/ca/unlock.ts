@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { link, open, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { KeySource } from '#control-plane/config.ts';
+import { syncFolderOf } from '#control-plane/data-dir.ts';
 import type { KeyEncryption, Store } from '#control-plane/store/store.ts';
 import { Fault } from '#runtime/fault.ts';
 import { createSealer, type Sealer, type UnlockSecret } from './sealing.ts';
@@ -19,15 +20,23 @@ export async function unlock(store: Store, dataDir: string, source: KeySource): 
   const known = store.keyEncryption();
   const secret = await readSecret(dataDir, source, known === undefined ? 'first-start' : 'set-up-before');
   if (known !== undefined && known.source !== secret.source) {
-    throw new Fault('CA_KEY_LOCKED', `the CA's keys are encrypted with a ${known.source}, but a ${secret.source} was given`, {
-      hint: known.source === 'passphrase' ? 'start with --passphrase-file FILE' : 'start with --key-file FILE',
-    });
+    throw new Fault(
+      'CA_KEY_LOCKED',
+      `the CA's keys are encrypted with a ${known.source}, but a ${secret.source} was given`,
+      {
+        hint: known.source === 'passphrase' ? 'start with --passphrase-file FILE' : 'start with --key-file FILE',
+      },
+    );
   }
   const keyEncryption = known ?? { source: secret.source, salt: randomBytes(32) };
   return { sealer: await createSealer(secret, keyEncryption.salt), keyEncryption };
 }
 
-async function readSecret(dataDir: string, source: KeySource, phase: 'first-start' | 'set-up-before'): Promise<UnlockSecret> {
+async function readSecret(
+  dataDir: string,
+  source: KeySource,
+  phase: 'first-start' | 'set-up-before',
+): Promise<UnlockSecret> {
   const path = source.kind === 'generated' ? join(dataDir, generatedKeyFile) : source.path;
   if (source.kind === 'generated' && phase === 'first-start') await makeKeyFile(path);
   const bytes = await readFile(path).catch((cause: unknown) => {
@@ -42,7 +51,12 @@ async function readSecret(dataDir: string, source: KeySource, phase: 'first-star
       hint: 'make one with: openssl rand -out FILE 32',
     });
   }
-  const passphrase = Buffer.from(bytes.toString('utf8').replace(/\r?\n$/, '').normalize('NFC'));
+  const passphrase = Buffer.from(
+    bytes
+      .toString('utf8')
+      .replace(/\r?\n$/, '')
+      .normalize('NFC'),
+  );
   if (passphrase.length >= 12) return { source: 'passphrase', bytes: passphrase };
   throw new Fault('CA_KEY_WEAK', `the passphrase in ${path} is shorter than 12 characters`, {
     hint: 'use several random words',
@@ -66,6 +80,5 @@ async function makeKeyFile(path: string): Promise<void> {
   } finally {
     await rm(draft);
   }
-  const folder = await open(dirname(path));
-  await folder.sync().finally(() => folder.close()); // the file's name must be on disk before anything is encrypted with it
+  await syncFolderOf(path); // before anything is encrypted with it
 }

@@ -120,7 +120,8 @@ export function createHub({ store, clock, emit, facts }: HubParts): Hub {
   function admit({ peer }: WatchCall): Result<SpiffeId, Refusal> {
     if (peer.kind !== 'svid') return refuse({ code: 'unauthenticated', reason: 'current-svid-not-accepted' });
     const { spiffeId } = peer.svid;
-    if (store.workloadById(spiffeId) === undefined) return refuse({ code: 'permission-denied', reason: 'not-registered' });
+    if (store.workloadById(spiffeId) === undefined)
+      return refuse({ code: 'permission-denied', reason: 'not-registered' });
     if (agentsOf(spiffeId).length < maxStreamsPerIdentity) return ok(spiffeId);
     return refuse({ code: 'resource-exhausted', reason: 'too-many-streams', retryAfterMs: 10_000 });
   }

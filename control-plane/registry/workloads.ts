@@ -20,7 +20,8 @@ export function registerWorkload(
 ): Result<SpiffeId, RegisterProblem> {
   if (namespace === controlPlaneAccount.namespace) return refuse('reserved-workload-name');
   const known = writer.workloadByName(name);
-  if (known !== undefined) return known.namespace === namespace ? ok(known.spiffeId) : refuse('workload-in-another-namespace');
+  if (known !== undefined)
+    return known.namespace === namespace ? ok(known.spiffeId) : refuse('workload-in-another-namespace');
   const spiffeId = workloadSpiffeId(trustDomain, namespace, name);
   if (!spiffeId.ok) return refuse('bad-workload-name');
   writer.addWorkload({ name, namespace, spiffeId: spiffeId.value });

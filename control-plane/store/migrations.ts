@@ -60,9 +60,13 @@ export function migrate(database: DatabaseSync): void {
   const row = database.prepare('SELECT max(version) AS version FROM schema_version').get();
   const version = Number(row?.['version'] ?? 0);
   if (version > migrations.length) {
-    throw new Fault('STORE_TOO_NEW', `the store has schema version ${version}, this program knows ${migrations.length}`, {
-      hint: 'start the version of eastwest that wrote it last, or a newer one',
-    });
+    throw new Fault(
+      'STORE_TOO_NEW',
+      `the store has schema version ${version}, this program knows ${migrations.length}`,
+      {
+        hint: 'start the version of eastwest that wrote it last, or a newer one',
+      },
+    );
   }
   for (const [index, migration] of migrations.entries()) {
     if (index < version) continue;

@@ -39,7 +39,9 @@ export function openStore(path: string): Store {
       database.exec('COMMIT');
     } catch (cause) {
       if (database.isTransaction) database.exec('ROLLBACK');
-      const fault = new Fault('STORE_FAILED', 'the store could not be written: nothing of this turn was recorded', { cause });
+      const fault = new Fault('STORE_FAILED', 'the store could not be written: nothing of this turn was recorded', {
+        cause,
+      });
       return jobs.forEach((job) => job.reject(fault));
     }
     jobs.forEach((job) => job.resolve());

@@ -7,7 +7,8 @@ import { createServer } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '#cli/arguments.ts';
 import type { Edge } from '#cli/edge.ts';
-import { errorLines, exitCodeOf } from '#cli/errors.ts';
+import { exitCodeOf } from '#cli/errors.ts';
+import { errorLines } from '#runtime/error-lines.ts';
 import { serveStatus } from '#cli/up/status-server.ts';
 import type { Summary } from '#cli/up/summary.ts';
 import { serveAdmin } from '#proto/admin.ts';
@@ -156,42 +157,19 @@ describe('eastwest cert show', () => {
   const good = ca.intermediate().leaf('prices');
 
   test.each([
-    ['a good file', good, '--bundle ca.crt', 0, 'in the mesh  accepted'],
-    [
-      'an expired one',
-      ca.leaf('prices', { notAfterMs: systemClock.now() - 1000 }),
-      '--bundle ca.crt',
-      1,
-      'refused: expired',
-    ],
-    [
-      'one of two names (A42)',
-      ca.leaf('prices', badLeaves['two URI SANs']),
-      '--bundle ca.crt',
-      1,
-      'refused: several-uri-sans',
-    ],
-    [
-      'one without a SPIFFE ID',
-      ca.leaf('prices', badLeaves['no URI SAN']),
-      '--bundle ca.crt',
-      1,
-      'refused: no SPIFFE ID',
-    ],
-    [
-      'one of another root',
-      createTestCa({ nowMs: systemClock.now() }).leaf('prices'),
-      '--bundle ca.crt',
-      1,
-      'refused: ',
-    ],
-    ['one without a bundle', good, '', 0, 'unknown: no trust bundle'],
-  ])('judges %s', async (_, leaf, options, code, verdict) => {
+    ['a good file', good, [0, 'in the mesh  accepted']],
+    ['an expired one', ca.leaf('prices', { notAfterMs: systemClock.now() - 1000 }), [1, 'refused: expired']],
+    ['one of two names (A42)', ca.leaf('prices', badLeaves['two URI SANs']), [1, 'refused: several-uri-sans']],
+    ['one without a SPIFFE ID', ca.leaf('prices', badLeaves['no URI SAN']), [1, 'refused: no SPIFFE ID']],
+    ['one of another root', createTestCa({ nowMs: systemClock.now() }).leaf('prices'), [1, 'refused: ']],
+  ] as const)('judges %s', async (_, leaf, [code, verdict]) => {
     await using folder = freshFolder();
     writeFileSync(join(folder.path, 'tls.crt'), leaf.chainPem);
     writeFileSync(join(folder.path, 'ca.crt'), ca.bundlePem);
-    const shown = await eastwest(`cert show tls.crt ${options}`.trim(), folder.path);
+    const shown = await eastwest('cert show tls.crt --bundle ca.crt', folder.path);
     expect(shown).toMatchObject({ code, stdout: expect.stringContaining(verdict) });
+    const unjudged = await eastwest('cert show tls.crt', folder.path);
+    expect(unjudged).toMatchObject({ code: 0, stdout: expect.stringContaining('unknown: no trust bundle') });
   });
 
   test('shows what a server presents to a stranger, chain included', async () => {

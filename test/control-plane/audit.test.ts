@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { beforeFirst, nextAuditRow, verifyAuditChain, type AuditEntry, type AuditRow } from '#control-plane/audit/record.ts';
+import {
+  beforeFirst,
+  nextAuditRow,
+  verifyAuditChain,
+  type AuditEntry,
+  type AuditRow,
+} from '#control-plane/audit/record.ts';
 
 const entry: AuditEntry = { kind: 'workload-registered', spiffeId: 'spiffe://a/b', name: 'b' };
 

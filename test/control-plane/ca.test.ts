@@ -54,7 +54,9 @@ describe('the CA', () => {
       await readFile(join(dataDir, 'store.sqlite-wal')).catch(() => Buffer.alloc(0)),
     ]);
     expect(bytes.includes(Buffer.from('06082a8648ce3d030107', 'hex'))).toBe(true); // P-256 of the certificates: we looked at the right place
-    expect(bytes.includes(Buffer.from('301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420', 'hex'))).toBe(false);
+    expect(bytes.includes(Buffer.from('301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420', 'hex'))).toBe(
+      false,
+    );
     expect(bytes.includes('PRIVATE KEY')).toBe(false);
   });
 
@@ -70,7 +72,11 @@ describe('the CA', () => {
     expect(authority.intermediate().serialHex).not.toBe(before.serialHex);
     expect(authority.intermediate().notAfterMs).toBe(Math.floor((dueMs + yearMs) / 1000) * 1000);
     expect(authority.issuer().certificateDer).toEqual(authority.intermediate().certificateDer);
-    expect([...store.auditRows()].map(({ body }) => JSON.parse(body).authority)).toEqual(['root', 'intermediate', 'intermediate']);
+    expect([...store.auditRows()].map(({ body }) => JSON.parse(body).authority)).toEqual([
+      'root',
+      'intermediate',
+      'intermediate',
+    ]);
     const again = await openAuthority(store, unlocked, { trustDomain: 'shop.example', nowMs: dueMs });
     expect(again.intermediate().serialHex).toBe(authority.intermediate().serialHex);
     store.close();
@@ -101,7 +107,9 @@ describe('without what unlocks it the CA does not start, and says what to do', (
   test('a passphrase opens it, with or without a newline', async () => {
     await open({ kind: 'passphrase-file', path: await file('a', 'correct horse battery') });
     await open({ kind: 'passphrase-file', path: await file('b', 'correct horse battery\n') });
-    await expect(open({ kind: 'passphrase-file', path: await file('c', 'incorrect horse battery') })).rejects.toMatchObject({
+    await expect(
+      open({ kind: 'passphrase-file', path: await file('c', 'incorrect horse battery') }),
+    ).rejects.toMatchObject({
       code: 'CA_KEY_LOCKED',
     });
     await expect(open({ kind: 'key-file', path: await file('d', randomBytes(32)) })).rejects.toMatchObject({
@@ -114,7 +122,10 @@ describe('without what unlocks it the CA does not start, and says what to do', (
     await open({ kind: 'generated' });
     const path = join(dataDir, 'ca.key-encryption-key');
     await rename(path, `${path}.lost`);
-    await expect(open({ kind: 'generated' })).rejects.toMatchObject({ code: 'CA_KEY_LOCKED', hint: expect.stringContaining('put the file back') });
+    await expect(open({ kind: 'generated' })).rejects.toMatchObject({
+      code: 'CA_KEY_LOCKED',
+      hint: expect.stringContaining('put the file back'),
+    });
     await rename(`${path}.lost`, path);
     await open({ kind: 'generated' });
   });

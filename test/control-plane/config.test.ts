@@ -22,7 +22,9 @@ test('a trust domain is enough', () => {
 });
 
 test('the command line wins over the file, and needs none', () => {
-  expect(settings('trustDomain: a.example\nsvidLife: 1h', { svidLife: '10s', listen: '[::1]:0', keyFile: '/k' })).toMatchObject({
+  expect(
+    settings('trustDomain: a.example\nsvidLife: 1h', { svidLife: '10s', listen: '[::1]:0', keyFile: '/k' }),
+  ).toMatchObject({
     trustDomain: 'a.example',
     svidLifeMs: 10_000,
     listen: { host: '::1', port: 0 },

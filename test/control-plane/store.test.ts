@@ -45,7 +45,9 @@ test('what was written is there after a restart, readable by its owner only', as
   store.close();
   expect((await stat(path)).mode & 0o777).toBe(0o600);
   store = openStore(path);
-  expect(store.workloads()).toEqual([{ name: 'prices', namespace: 'default', spiffeId: prices, issued: 1, notAfterMs: 2 }]);
+  expect(store.workloads()).toEqual([
+    { name: 'prices', namespace: 'default', spiffeId: prices, issued: 1, notAfterMs: 2 },
+  ]);
   expect(store.joinToken('t')).toMatchObject({ spiffeId: prices, usedAtMs: undefined });
   expect(store.ownerOfKey('k1')).toBe(prices);
   expect(store.endpoints()).toEqual([{ spiffeId: prices, host: '127.0.0.1', port: 1 }]);
@@ -74,14 +76,18 @@ describe('writes of one turn', () => {
 
   test('spend a join token once', async () => {
     await store.write(register);
-    await store.write((writer) => writer.addJoinToken({ id: 't', secretHash: Buffer.of(1), spiffeId: prices, expiresAtMs: 10 }));
+    await store.write((writer) =>
+      writer.addJoinToken({ id: 't', secretHash: Buffer.of(1), spiffeId: prices, expiresAtMs: 10 }),
+    );
     const spend = () => store.write((writer) => writer.spendJoinToken('t', 5));
     expect(await Promise.all([spend(), spend(), spend()])).toEqual(['done', 'spent', 'spent']);
   });
 });
 
 test('two control planes cannot use one store', () => {
-  expect(() => openStore(path)).toThrow(expect.objectContaining({ code: 'STORE_IN_USE', hint: expect.stringContaining('stop it') }));
+  expect(() => openStore(path)).toThrow(
+    expect.objectContaining({ code: 'STORE_IN_USE', hint: expect.stringContaining('stop it') }),
+  );
 });
 
 test('a store of a newer program is not touched', () => {

@@ -16,7 +16,10 @@ import { startFakeControlPlane, type FakeControlPlane } from '#support/fake-cont
 import { createTestCa, type CertificateRecipe, type TestAuthority } from '#support/test-ca.ts';
 
 const nowMs = systemClock.now();
-const request = { csr: Buffer.from('not looked at'), attestation: { kind: 'join-token', token: 'token-of-prices' } } as const;
+const request = {
+  csr: Buffer.from('not looked at'),
+  attestation: { kind: 'join-token', token: 'token-of-prices' },
+} as const;
 const signal = new AbortController().signal;
 const options = { deadlineMs: 5000, signal };
 
@@ -36,7 +39,13 @@ async function identityOf(ca: TestAuthority, lifeMs = 60_000): Promise<TlsIdenti
   const id = parseSpiffeId(`spiffe://${ca.trustDomain}/ns/default/sa/prices`);
   if (!id.ok) throw new Error(id.reason);
   const { publicKey, privateKey } = await generateKeyPair();
-  const order = { spiffeId: id.value, spkiDer: exportSpki(publicKey), issuedAtMs: systemClock.now(), lifeMs, serial: generateSerial() };
+  const order = {
+    spiffeId: id.value,
+    spkiDer: exportSpki(publicKey),
+    issuedAtMs: systemClock.now(),
+    lifeMs,
+    serial: generateSerial(),
+  };
   const leaf = await issueSvid(order, createIssuer(issuing.der, issuing.keys.privateKey));
   const svid = verifySvid([leaf, ...issuing.chainDer], { bundle: ca.bundle, nowMs: systemClock.now() });
   if (!svid.ok) throw new Error(svid.reason);
@@ -49,7 +58,11 @@ describe('an agent believes nobody but its own control plane (A66)', () => {
   const uri = (text: string): CertificateRecipe => ({ names: [{ kind: 'uri', text }] });
   test.each([
     ['another workload of the same trust domain', uri('spiffe://shop.example/ns/default/sa/prices'), 'other-spiffe-id'],
-    ['a server of another trust domain under the same root', uri('spiffe://evil.example/ns/eastwest-system/sa/control-plane'), '.'],
+    [
+      'a server of another trust domain under the same root',
+      uri('spiffe://evil.example/ns/eastwest-system/sa/control-plane'),
+      '.',
+    ],
     ['a server with the right DNS name and no SPIFFE ID', { names: [{ kind: 'dns', text: 'control-plane' }] }, '.'],
     [
       'an expired certificate',
@@ -59,7 +72,9 @@ describe('an agent believes nobody but its own control plane (A66)', () => {
   ] satisfies [string, CertificateRecipe, string][])('%s is not trusted', async (_name, server, problem) => {
     await using fake = await startFakeControlPlane({ server });
     using client = clientOf(fake);
-    await expect(client.issueCertificate(request, options)).rejects.toMatchObject(fault('CONTROL_PLANE_UNTRUSTED', problem));
+    await expect(client.issueCertificate(request, options)).rejects.toMatchObject(
+      fault('CONTROL_PLANE_UNTRUSTED', problem),
+    );
     expect(fake.issueCalls).toEqual([]); // the token never left
   });
 
@@ -79,13 +94,23 @@ describe('an agent believes nobody but its own control plane (A66)', () => {
     let asked = 0;
     using client = clientOf(fake, { bundle: () => bundles[Math.min((asked += 1), 2) - 1] ?? fake.bundle });
     await expect(client.issueCertificate(request, options)).rejects.toMatchObject(fault('CONTROL_PLANE_UNTRUSTED'));
-    await expect.poll(() => client.issueCertificate(request, options).then(() => 'answered', () => 'refused')).toBe('answered');
+    await expect
+      .poll(() =>
+        client.issueCertificate(request, options).then(
+          () => 'answered',
+          () => 'refused',
+        ),
+      )
+      .toBe('answered');
   });
 
   test('a server that speaks TLS 1.2 only is not trusted', async () => {
     await using fake = await startFakeControlPlane();
     const { chainPem, keyPem } = fake.ca.leaf('x', uri(fake.spiffeId));
-    const old = createTlsServer({ cert: chainPem, key: keyPem, maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] }).listen(0, '127.0.0.1');
+    const old = createTlsServer({ cert: chainPem, key: keyPem, maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] }).listen(
+      0,
+      '127.0.0.1',
+    );
     await once(old, 'listening');
     using client = clientOf(fake, { address: `127.0.0.1:${(old.address() as AddressInfo).port}` });
     await expect(client.issueCertificate(request, options)).rejects.toMatchObject(fault('CONTROL_PLANE_UNTRUSTED'));
@@ -126,7 +151,10 @@ describe('calls end', () => {
   test('with the refusal and when to come back', async () => {
     await using fake = await startFakeControlPlane();
     using client = clientOf(fake);
-    fake.behave({ kind: 'refuse', refusal: { code: 'resource-exhausted', reason: 'rate-limited', retryAfterMs: 1200 } });
+    fake.behave({
+      kind: 'refuse',
+      refusal: { code: 'resource-exhausted', reason: 'rate-limited', retryAfterMs: 1200 },
+    });
     expect(await client.issueCertificate(request, options)).toEqual({
       ok: false,
       reason: { code: 'resource-exhausted', reason: 'rate-limited', retryAfterMs: 2000 },
@@ -157,7 +185,9 @@ describe('a watch', () => {
     using client = clientOf(fake);
     const stream = client.watch(signal);
     await stream.send(subscribe);
-    await expect(stream.messages[Symbol.asyncIterator]().next()).rejects.toMatchObject(fault('CONTROL_PLANE_REFUSED', 'current-svid'));
+    await expect(stream.messages[Symbol.asyncIterator]().next()).rejects.toMatchObject(
+      fault('CONTROL_PLANE_REFUSED', 'current-svid'),
+    );
   });
 
   test('with an SVID of another root is nobody’s', async () => {
@@ -206,7 +236,12 @@ describe.concurrent('a server gives strangers little time and room', () => {
     const clock = createFakeClock(nowMs);
     await using fake = await startFakeControlPlane({ clock });
     const session = connectHttp2(`https://127.0.0.1:${fake.port}`, { ...raw, ca: fake.ca.bundlePem });
-    const stream = session.request({ ':method': 'POST', ':path': meshPaths.issueCertificate, 'content-type': 'application/grpc', te: 'trailers' });
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': meshPaths.issueCertificate,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
     stream.write(Buffer.from([0, 0, 0, 64, 0, 1])); // 16 KiB announced, one byte sent
     const response = once(stream, 'response');
     await expect.poll(() => clock.waiting()).toBe(1);
@@ -222,7 +257,12 @@ describe.concurrent('a server gives strangers little time and room', () => {
   test('1 MiB is refused before it was read (A41)', async () => {
     await using fake = await startFakeControlPlane();
     const session = connectHttp2(`https://127.0.0.1:${fake.port}`, { ...raw, ca: fake.ca.bundlePem });
-    const stream = session.request({ ':method': 'POST', ':path': meshPaths.issueCertificate, 'content-type': 'application/grpc', te: 'trailers' });
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': meshPaths.issueCertificate,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
     stream.on('error', () => undefined);
     stream.write(Buffer.concat([Buffer.from([0, 0, 16, 0, 0]), Buffer.alloc(2 ** 20)]));
     const [headers] = (await once(stream, 'response')) as [Record<string, string>];

@@ -8,7 +8,8 @@ import { createTestCa } from '#support/test-ca.ts';
 const ca = createTestCa({ nowMs: 1_700_000_000_000 });
 const spiffeId = 'spiffe://shop.example/ns/default/sa/prices';
 const endpoint = { host: '127.0.0.1', port: 15_008 };
-const words = (result: { ok: true } | { ok: false; reason: string }): string => (result.ok ? 'accepted' : result.reason);
+const words = (result: { ok: true } | { ok: false; reason: string }): string =>
+  result.ok ? 'accepted' : result.reason;
 
 describe('what an agent may say', () => {
   const issueTable = tables.issueCertificateRequest;
@@ -52,8 +53,16 @@ describe('what a control plane may say', () => {
     ['a bundle', { version: 1, trustBundle: bundle }, 'accepted'],
     ['a bundle without roots', { version: 1, trustBundle: { ...bundle, roots: [] } }, 'bad-trust-bundle'],
     ['a bundle of rubbish', { version: 1, trustBundle: { ...bundle, roots: [Buffer.of(1)] } }, 'bad-trust-bundle'],
-    ['workloads', { version: 1, workloads: { workloads: [{ name: 'a', spiffeId, endpoints: [endpoint] }] } }, 'accepted'],
-    ['a bad SPIFFE ID', { version: 1, workloads: { workloads: [{ name: 'a', spiffeId: 'spiffe://A/b' }] } }, 'bad-spiffe-id'],
+    [
+      'workloads',
+      { version: 1, workloads: { workloads: [{ name: 'a', spiffeId, endpoints: [endpoint] }] } },
+      'accepted',
+    ],
+    [
+      'a bad SPIFFE ID',
+      { version: 1, workloads: { workloads: [{ name: 'a', spiffeId: 'spiffe://A/b' }] } },
+      'bad-spiffe-id',
+    ],
     ['a bad name', { version: 1, workloads: { workloads: [{ name: '', spiffeId }] } }, 'bad-workload-name'],
     ['settings', { version: 1, settings: { svidLifeMs: 10_000 } }, 'accepted'],
     ['a life of nothing', { version: 1, settings: {} }, 'bad-time'],
@@ -66,7 +75,11 @@ describe('what a control plane may say', () => {
   test.each([
     ['a chain', { chain: [Buffer.of(1)], trustBundle: bundle, signedAtMs: 1 }, 'accepted'],
     ['no chain', { trustBundle: bundle, signedAtMs: 1 }, 'bad-chain'],
-    ['nine certificates', { chain: Array.from({ length: 9 }, () => Buffer.of(1)), trustBundle: bundle, signedAtMs: 1 }, 'bad-chain'],
+    [
+      'nine certificates',
+      { chain: Array.from({ length: 9 }, () => Buffer.of(1)), trustBundle: bundle, signedAtMs: 1 },
+      'bad-chain',
+    ],
     ['no bundle', { chain: [Buffer.of(1)], signedAtMs: 1 }, 'bad-trust-bundle'],
     ['no time', { chain: [Buffer.of(1)], trustBundle: bundle }, 'bad-time'],
   ] satisfies [string, Encodable<typeof tables.issueCertificateResponse>, string][])(

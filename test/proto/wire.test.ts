@@ -104,6 +104,8 @@ describe('reading', () => {
 
   test('of a oneof the last member wins', () => {
     const both = Buffer.concat([encode(tables.issueCertificateRequest, { joinToken: 'a' }), hex('1a00')]);
-    expect(decode(tables.issueCertificateRequest, both)).toMatchObject({ value: { joinToken: undefined, currentSvid: {} } });
+    expect(decode(tables.issueCertificateRequest, both)).toMatchObject({
+      value: { joinToken: undefined, currentSvid: {} },
+    });
   });
 });

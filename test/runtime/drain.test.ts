@@ -52,6 +52,10 @@ test('a stop that came before the start still leaves the whole deadline', async 
 
 test('faults of the work pass through', async () => {
   const clock = createFakeClock(0);
-  const running = runWithDrain(() => Promise.reject(new Error('disk')), { stop: new AbortController().signal, drainMs: 1, clock });
+  const running = runWithDrain(() => Promise.reject(new Error('disk')), {
+    stop: new AbortController().signal,
+    drainMs: 1,
+    clock,
+  });
   await expect(running).rejects.toThrow('disk');
 });

@@ -79,7 +79,12 @@ describe('a notice that never comes (A69)', () => {
 
 test('what the look throws ends the watch, and nothing is left behind', async () => {
   const clock = createFakeClock(0);
-  const watching = watchFolder(await freshDir(), () => Promise.reject(new Error('broken')), { pollMs: 10, settleMs: 1, clock }, new AbortController().signal);
+  const watching = watchFolder(
+    await freshDir(),
+    () => Promise.reject(new Error('broken')),
+    { pollMs: 10, settleMs: 1, clock },
+    new AbortController().signal,
+  );
   await expect(watching).rejects.toThrow('broken');
   expect(clock.waiting()).toBe(0);
 });

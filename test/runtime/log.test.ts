@@ -10,9 +10,16 @@ function logLines(body: string): Record<string, unknown>[] {
   const program = `import { createLog } from '#runtime/log.ts';
     const emit = createLog({ levels: { 'a.happened': 'info', 'a.detail': 'debug' }, minLevel: 'info', base: { workload: 'prices' }, fd: 2 });
     ${body}`;
-  const run = spawnSync(process.execPath, ['--conditions=source', '--input-type=module', '-e', program], { cwd: root, encoding: 'utf8' });
+  const run = spawnSync(process.execPath, ['--conditions=source', '--input-type=module', '-e', program], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   expect(run.stdout).toBe('');
-  return run.stderr.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line) as Record<string, unknown>);
+  return run.stderr
+    .trim()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
 describe('the log', () => {
@@ -38,7 +45,11 @@ describe('the log', () => {
 });
 
 test.each([
-  ['a fault with causes', new Fault('DISK_FULL', 'cannot write', { cause: new Error('ENOSPC') }), 'DISK_FULL cannot write ← ENOSPC'],
+  [
+    'a fault with causes',
+    new Fault('DISK_FULL', 'cannot write', { cause: new Error('ENOSPC') }),
+    'DISK_FULL cannot write ← ENOSPC',
+  ],
   ['something thrown that is no error', 'just text', 'just text'],
   ['a very long message', new Error('x'.repeat(2000)), 'x'.repeat(500)],
 ])('%s is told in one line', (_name, error, expected) => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { AgentStatus } from '#cli/up/agent-status.ts';
 import { parseMeshFile } from '#cli/up/mesh-file.ts';
 import { isPathCounted, isPathEchoed } from '#cli/up/path-proof.ts';
@@ -84,7 +85,7 @@ workloads:
 });
 
 describe('a path is proved by an answer', () => {
-  const id = (name: string) => `spiffe://shop.example/ns/default/sa/${name}` as never;
+  const id = (name: string): SpiffeId => `spiffe://shop.example/ns/default/sa/${name}` as SpiffeId;
   const xfcc = (by: string, uri: string): string => `By=${id(by)};Hash=00;Subject="O=a, b";URI=${id(uri)}`;
   const path = [id('storefront'), id('prices'), id('orders')];
   const both = { caller: xfcc('prices', 'storefront'), orders: { caller: xfcc('orders', 'prices') } };

@@ -21,13 +21,13 @@ async function serve(listener: RequestListener): Promise<string> {
 
 describe('requests due', () => {
   test.each([
-    ['the first at once', 0, 0, 50, 1],
-    ['the next one 20 ms later', 20, 1, 50, 1],
-    ['none between them', 19, 1, 50, 0],
-    ['what a short pause left out', 200, 1, 50, 10],
-    ['no more than a second’s worth after a long pause', 60_000, 1, 50, 50],
-    ['one every two seconds', 2_000, 1, 0.5, 1],
-  ])('%s', (_, elapsedMs, begun, perSecond, due) => {
+    ['the first at once', { elapsedMs: 0, begun: 0, perSecond: 50 }, 1],
+    ['the next one 20 ms later', { elapsedMs: 20, begun: 1, perSecond: 50 }, 1],
+    ['none between them', { elapsedMs: 19, begun: 1, perSecond: 50 }, 0],
+    ['what a short pause left out', { elapsedMs: 200, begun: 1, perSecond: 50 }, 10],
+    ['no more than a second’s worth after a long pause', { elapsedMs: 60_000, begun: 1, perSecond: 50 }, 50],
+    ['one every two seconds', { elapsedMs: 2_000, begun: 1, perSecond: 0.5 }, 1],
+  ])('%s', (_, { elapsedMs, begun, perSecond }, due) => {
     expect(requestsDue(elapsedMs, begun, perSecond)).toBe(due);
   });
 });

@@ -1,0 +1,176 @@
+import { describe, expect, test } from 'vitest';
+import { parseAgentConfig } from '#agent/config.ts';
+
+const spiffeId = 'spiffe://shop.example/ns/default/sa/storefront';
+
+const full = `
+workload: prices
+trustDomain: shop.example
+identity:
+  controlPlane:
+    address: 127.0.0.1:9443
+    trustBundle: /run/trust-bundle.pem
+    joinToken: { stdin: true }
+    stateDir: /var/lib/prices
+inbound:
+  listen: 127.0.0.1:15008
+  ports:
+    - port: 7002
+      allow: [${spiffeId}]
+    - { port: 7003, app: "127.0.0.1:9000", protocol: tcp, allow: ["*"], mtls: "127.0.0.1:8443" }
+outbound:
+  upstreams:
+    - { workload: orders, listen: "[::1]:7101", port: 7003 }
+  httpProxy: { listen: 127.0.0.1:7100 }
+  unknown: passthrough
+admin: { listen: 127.0.0.1:15020, socket: /run/agent.sock }
+drain: 1m
+whenExpired: end
+log: debug
+`;
+
+test('a whole agent.yaml becomes settings with real types and units', () => {
+  expect(parseAgentConfig(full)).toEqual({
+    ok: true,
+    value: {
+      workload: 'prices',
+      trustDomain: 'shop.example',
+      identity: {
+        kind: 'control-plane',
+        address: { host: '127.0.0.1', port: 9443 },
+        trustBundlePath: '/run/trust-bundle.pem',
+        joinToken: { kind: 'stdin' },
+        stateDir: '/var/lib/prices',
+      },
+      inbound: {
+        listen: { host: '127.0.0.1', port: 15008 },
+        advertise: undefined,
+        ports: [
+          { port: 7002, app: { host: '127.0.0.1', port: 7002 }, protocol: 'http', allow: [spiffeId], mtls: undefined },
+          {
+            port: 7003,
+            app: { host: '127.0.0.1', port: 9000 },
+            protocol: 'tcp',
+            allow: 'any-peer',
+            mtls: { host: '127.0.0.1', port: 8443 },
+          },
+        ],
+      },
+      outbound: {
+        upstreams: [
+          {
+            ...{ workload: 'orders', port: 7003, listen: { host: '::1', port: 7101 }, protocol: 'http' },
+            ...{ spiffeId: undefined, endpoints: undefined, transport: 'tunnel' },
+          },
+        ],
+        httpProxy: { listen: { host: '127.0.0.1', port: 7100 } },
+        unknown: 'passthrough',
+      },
+      admin: { listen: { host: '127.0.0.1', port: 15020 }, reachableFrom: 'loopback', socket: '/run/agent.sock' },
+      drainMs: 60_000,
+      whenExpired: 'end',
+      logLevel: 'debug',
+    },
+  });
+});
+
+const minimal = 'workload: prices\ntrustDomain: shop.example\nidentity: { files: { dir: /certs } }\n';
+
+test('what is left out has its default, and nobody is allowed in by one', () => {
+  const parsed = parseAgentConfig(`${minimal}inbound: { listen: "127.0.0.1:0", ports: [{ port: 7002 }] }\n`);
+  expect(parsed).toMatchObject({
+    ok: true,
+    value: {
+      identity: { kind: 'files', dir: '/certs', trustDomain: 'shop.example' },
+      inbound: { ports: [{ allow: [] }] },
+      outbound: undefined,
+      admin: { listen: undefined, reachableFrom: 'loopback', socket: undefined },
+      drainMs: 25_000,
+      whenExpired: 'keep',
+      logLevel: 'info',
+    },
+  });
+});
+
+describe('a problem is told with its path and what to write', () => {
+  test.each([
+    ['an unknown field', `${minimal}inbond: {}\n`, 'Unrecognized key: "inbond"'],
+    ['a duplicate key (A67)', `${minimal}workload: orders\n`, 'line 4, column 1'],
+    ['an alias (A67)', `${minimal}drain: &d 5s\nlog: *d\n`, 'Alias'],
+    ['no document', '', 'expected object'],
+    ['a bad name', minimal.replace('prices', 'Prices'), 'workload: write a DNS label'],
+    ['a bad trust domain', minimal.replace('shop.example', 'Shop'), 'trustDomain: write a trust domain'],
+    ['no identity', minimal.replace(/identity.*\n/, 'identity: {}\n'), 'identity: write exactly one'],
+    ['a duration without a unit', `${minimal}drain: 25\n`, 'drain: write a duration'],
+    [
+      'a join token in the file itself',
+      minimal.replace(
+        /identity.*\n/,
+        'identity: { controlPlane: { address: "a:1", trustBundle: /t, joinToken: secret-token } }\n',
+      ),
+      'identity.controlPlane.joinToken: write { file: /path }',
+    ],
+    [
+      'neither token nor state',
+      minimal.replace(/identity.*\n/, 'identity: { controlPlane: { address: "a:1", trustBundle: /t } }\n'),
+      'needs joinToken, or stateDir',
+    ],
+    ['an address without a port', `${minimal}admin: { listen: 127.0.0.1 }\n`, 'admin.listen: write host:port'],
+    ['a port out of range', `${minimal}admin: { listen: "127.0.0.1:65536" }\n`, 'admin.listen: write host:port'],
+    [
+      'an admin port for everybody',
+      `${minimal}admin: { listen: "0.0.0.0:1" }\n`,
+      'admin.listen: not a loopback address',
+    ],
+    [
+      'a bad SPIFFE ID',
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, allow: ["spiffe://A/b"] }] }\n`,
+      'inbound.ports[0].allow[0]: not a SPIFFE ID',
+    ],
+    [
+      'a star among others (A67)',
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, allow: ["*", "${spiffeId}"] }] }\n`,
+      'inbound.ports[0].allow[0]',
+    ],
+    [
+      'the same port twice',
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1 }, { port: 1 }] }\n`,
+      'inbound.ports[1].port: 1 is there twice',
+    ],
+    [
+      'the same address twice',
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, mtls: "127.0.0.1:1" }] }\n`,
+      'is already the address of inbound.listen',
+    ],
+    [
+      'an upstream nobody can reach',
+      `${minimal}outbound: { upstreams: [{ workload: a, port: 1, endpoints: ["h:1"], spiffeId: "${spiffeId}" }] }\n`,
+      'outbound.upstreams[0].listen: needed',
+    ],
+    [
+      'files, but no endpoints',
+      `${minimal}outbound: { upstreams: [{ workload: a, port: 1, listen: "127.0.0.1:1" }] }\n`,
+      'outbound.upstreams[0].endpoints: needed',
+    ],
+    [
+      'endpoints without a name',
+      `${minimal}outbound: { upstreams: [{ workload: a, port: 1, listen: "127.0.0.1:1", endpoints: ["h:1"] }] }\n`,
+      'outbound.upstreams[0].spiffeId: needed',
+    ],
+    [
+      'an upstream twice',
+      `${minimal}outbound: { httpProxy: { listen: "127.0.0.1:1" }, upstreams: [{ workload: a, port: 1, endpoints: ["h:1"], spiffeId: "${spiffeId}" }, { workload: a, port: 1, endpoints: ["h:1"], spiffeId: "${spiffeId}" }] }\n`,
+      'a:1 is there twice',
+    ],
+  ])('%s', (_name, text, problem) => {
+    const parsed = parseAgentConfig(text);
+    expect(parsed.ok).toBe(false);
+    expect(!parsed.ok && parsed.reason).toContain(problem);
+    expect(!parsed.ok && parsed.reason).not.toContain('secret-token');
+  });
+
+  test('all of them at once', () => {
+    const parsed = parseAgentConfig('workload: A\ntrustDomain: B\nidentity: {}\ndrain: x\nmore: 1\n');
+    expect(!parsed.ok && parsed.reason.split('\n')).toHaveLength(5);
+  });
+});
