@@ -117,3 +117,16 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'peer.unreachable': 'warn',
   'stream.reset': 'warn',
 };
+
+/** Events that peers or the app can cause at will: a flood of them is thinned out, see `limitLog`. */
+export const floodableEvents: ReadonlySet<AgentEvent['event']> = new Set([
+  'inbound.handshake-refused',
+  'inbound.denied',
+  'inbound.refused',
+  'inbound.failed',
+  'outbound.refused',
+  'outbound.failed',
+  'peer.refused',
+  'peer.unreachable',
+  'stream.reset',
+]);

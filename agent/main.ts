@@ -2,12 +2,13 @@ import { flushCompileCache } from 'node:module';
 import { runWithDrain } from '#runtime/drain.ts';
 import { errorLines } from '#runtime/error-lines.ts';
 import { Fault } from '#runtime/fault.ts';
+import { limitLog } from '#runtime/log-limit.ts';
 import { createLog } from '#runtime/log.ts';
 import { listenForStop } from '#runtime/stop-signals.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
 import { runAgent } from './agent.ts';
 import { handOverVariable, unpackHandOver, warmUp, type HandOver } from './config-hand-over.ts';
-import { agentEventLevels, type AgentEmit, type AgentEvent } from './events.ts';
+import { agentEventLevels, floodableEvents, type AgentEmit, type AgentEvent } from './events.ts';
 
 /**
  * The agent's process edge: configuration → run → exit code. `eastwest agent` has read and checked the configuration
@@ -49,7 +50,8 @@ if (packed === warmUp) {
 }
 const handOver = unpackHandOver(packed);
 const { workload, logLevel } = handOver.config;
-const emit = createLog<AgentEvent>({ levels: agentEventLevels, minLevel: logLevel, base: { workload }, fd: 2 });
+const log = createLog<AgentEvent>({ levels: agentEventLevels, minLevel: logLevel, base: { workload }, fd: 2 });
+const emit = limitLog(log, { limited: floodableEvents, burst: 100, perSecond: 10, clock: systemClock });
 try {
   process.exit(await main(handOver, emit));
 } catch (error) {

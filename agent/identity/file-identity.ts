@@ -38,6 +38,8 @@ export class FileIdentity implements IdentitySource {
   #rotations = 0;
   #takenDigest = '';
   #reported = '';
+  /** Thumbprint of the SVID whose end was told. */
+  #toldExpired = '';
 
   constructor(parts: FileIdentityParts) {
     this.#parts = parts;
@@ -67,11 +69,14 @@ export class FileIdentity implements IdentitySource {
 
   async #look(signal: AbortSignal): Promise<void> {
     const first = await this.#read();
-    if (first.ok) return this.#take(first.value);
-    await this.#parts.clock.sleep(secondLookMs, signal);
-    const second = await this.#read();
-    if (second.ok) this.#take(second.value);
-    else this.#report(second.reason);
+    if (first.ok) this.#take(first.value);
+    else {
+      await this.#parts.clock.sleep(secondLookMs, signal);
+      const second = await this.#read();
+      if (second.ok) this.#take(second.value);
+      else this.#report(second.reason);
+    }
+    this.#reportExpiry();
   }
 
   async #read(): Promise<Result<FileSet, string>> {
@@ -109,6 +114,15 @@ export class FileIdentity implements IdentitySource {
     if (problem === this.#reported) return;
     this.#reported = problem;
     emit({ event: 'identity-files.refused', problem: detail, validForMs });
+  }
+
+  /** Once for each SVID, also when the files are fine but nobody renews them. */
+  #reportExpiry(): void {
+    const { store, clock, emit } = this.#parts;
+    const svid = store.current()?.svid;
+    if (svid === undefined || clock.now() < svid.notAfterMs || svid.thumbprint === this.#toldExpired) return;
+    this.#toldExpired = svid.thumbprint;
+    emit({ event: 'svid.expired', expiredForMs: clock.now() - svid.notAfterMs });
   }
 }
 
