@@ -19,8 +19,6 @@ export type Admission =
 export interface RateLimiter {
   /** Takes one token when there is one. */
   take(key: string): Admission;
-  /** As `take`, without taking. */
-  look(key: string): Admission;
 }
 
 interface Bucket {
@@ -65,10 +63,6 @@ export function createRateLimiter({ burst, perSecond }: RateLimit, clock: Pick<C
       if (bucket.tokens < 1) return refusal(bucket);
       bucket.tokens -= 1;
       return { admitted: true };
-    },
-    look(key) {
-      const bucket = refilled(key);
-      return bucket.tokens < 1 ? refusal(bucket) : { admitted: true };
     },
   };
 }

@@ -97,21 +97,18 @@ function judge(
   peer: Peer,
   { store, clock, perIdentity, failedAttestations }: IssuerParts,
 ): Result<Approved, Denial> {
-  const address = addressKey(peer.address);
-  const guard = failedAttestations.look(address);
-  if (!guard.admitted) {
+  /** Counted by address, so that guessing is slow and quiet; a good proof from the same address is never held up. */
+  const failed = (denial: Denial): Result<never, Denial> => {
+    const guard = failedAttestations.take(addressKey(peer.address));
+    if (guard.admitted) return refuse(denial);
     return refuse({ ...guard, reason: 'too-many-failed-attestations', repeats: guard.report });
-  }
-  if (!request.ok) {
-    failedAttestations.take(address);
-    return refuse({ reason: request.reason });
-  }
+  };
+  if (!request.ok) return failed({ reason: request.reason });
   const attested = attest(request.value, peer, { store, nowMs: clock.now() });
   const method = request.value.attestation.kind;
   if (!attested.ok) {
-    failedAttestations.take(address);
     const { problem, detail, spiffeId } = attested.reason;
-    return refuse({ reason: problem, detail, spiffeId, method });
+    return failed({ reason: problem, detail, spiffeId, method });
   }
   const { spiffeId } = attested.value;
   const quota = perIdentity.take(spiffeId);

@@ -18,7 +18,7 @@ test('refusals are reported at once and then every 10 s with their number', asyn
   const clock = createFakeClock(0);
   const limiter = createRateLimiter({ burst: 1, perSecond: 0.001 }, clock);
   limiter.take('a');
-  const reports = [limiter.take('a'), limiter.take('a'), limiter.look('a')].map((a) => !a.admitted && a.report);
+  const reports = [limiter.take('a'), limiter.take('a'), limiter.take('a')].map((a) => !a.admitted && a.report);
   expect(reports).toEqual([1, 0, 0]);
   await clock.advance(10_000);
   expect(limiter.take('a')).toMatchObject({ report: 3 });
