@@ -73,7 +73,7 @@ export function createTunnelPool(parts: PoolParts): TunnelPool {
       parts.onSession('failed', { ...facts, reason: connected.reason });
       return connected;
     }
-    let session: TunnelSession | undefined;
+    let session: TunnelSession | undefined = undefined; // until it is open
     const firstNotAfterMs = Math.min(snapshot.svid.notAfterMs, connected.value.peer.svid.notAfterMs);
     const opened = await openTunnelSession(
       connected.value.socket,

@@ -164,6 +164,17 @@ describe('files that are bad for a while, then as before: the last good identity
   });
 });
 
+test('an SVID that nobody renews is told once when it has expired', async () => {
+  const { clock, write, eventually, store, readiness, events } = await startFiles();
+  await write(ca.leaf('prices', { notAfterMs: nowMs + 10_000 }), ca);
+  await eventually(() => expect(store.current()).toBeDefined());
+  await clock.advance(60_000);
+  await eventually(() => expect(events.map(({ event }) => event)).toContain('svid.expired'));
+  await clock.advance(60_000);
+  expect(events.filter(({ event }) => event === 'svid.expired')).toHaveLength(1);
+  expect(readiness.report().blockers).toMatchObject([{ name: 'svid-expired' }]);
+});
+
 test('a Kubernetes secret is swapped in one step', async () => {
   const { dir, eventually, store } = await startFiles();
   const certificates = [ca.leaf('prices'), ca.leaf('prices')];

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestAuthority, TestCertificate } from './test-ca.ts';
 
-export const identityFiles = ['tls.crt', 'tls.key', 'ca.crt'] as const;
+const identityFiles = ['tls.crt', 'tls.key', 'ca.crt'] as const;
 
 /** How a folder is written: file by file in place, as scripts do, or as Kubernetes mounts a secret. */
 export type FolderStyle = 'plain' | 'kubernetes';

@@ -21,8 +21,8 @@ export interface ServingAgentProcess extends AsyncDisposable {
   readonly pem: PemFolder;
 }
 
-export const httpPort = 7002;
-export const tcpPort = 7003;
+const httpPort = 7002;
+const tcpPort = 7003;
 
 export async function startServingAgentProcess(): Promise<ServingAgentProcess> {
   await using stack = new AsyncDisposableStack();

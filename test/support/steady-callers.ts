@@ -10,8 +10,14 @@ import type { Address } from '#agent/config-types.ts';
 export interface Tally {
   readonly name: string;
   done: number;
-  /** What happened, with the milliseconds since the start. */
-  readonly failures: string[];
+  readonly failures: Failure[];
+}
+
+export interface Failure {
+  /** Since the start. */
+  readonly atMs: number;
+  readonly caller: string;
+  readonly message: string;
 }
 
 /** Callers that go on until they are told to stop, each in the pace of an ordinary app. */
@@ -27,6 +33,7 @@ interface Caller {
 }
 
 const replyDeadlineMs = 5_000;
+const paceAfterFailureMs = 250;
 
 /** Starts callers of cart's app: HTTP and WebSocket at `http`, opaque at `tcp`, and mTLS ones straight to the peer's inbound port. */
 export async function startCallers(to: {
@@ -52,12 +59,13 @@ export async function startCallers(to: {
   const running = callers.map(async ([name, everyMs, { call, end }]): Promise<Tally> => {
     const tally: Tally = { name, done: 0, failures: [] };
     for (let count = 0; !stop.signal.aborted; count += 1) {
-      await call(count).then(
-        () => (tally.done += 1),
-        (error: Error) => tally.failures.push(`${Math.round(performance.now() - startedMs)} ms: ${error.message}`),
+      const message = await call(count).then(
+        () => undefined,
+        (error: Error) => error.message,
       );
-      if (tally.failures.length > 20) break; // more of the same says nothing new
-      await sleep(everyMs);
+      if (message === undefined) tally.done += 1;
+      else tally.failures.push({ atMs: Math.round(performance.now() - startedMs), caller: name, message });
+      await sleep(message === undefined ? everyMs : paceAfterFailureMs);
     }
     end();
     return tally;

@@ -52,7 +52,7 @@ describe('opaque streams', () => {
   test('a WebSocket lives on through rotations of both ends (M2)', async () => {
     const server = createServer();
     const sockets = new WebSocketServer({ server });
-    sockets.on('connection', (socket) => socket.on('message', (message) => socket.send(`echo ${String(message)}`)));
+    sockets.on('connection', (socket) => socket.on('message', (message: Buffer) => socket.send(`echo ${message.toString()}`)));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     world.onEnd(() => void (sockets.close(), server.closeAllConnections(), server.close()));
     const { port, cart, prices } = await world.pair((server.address() as AddressInfo).port, { lifeMs: 3_000 });

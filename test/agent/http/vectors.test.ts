@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createBodyReader } from '#agent/http/body.ts';
 import { readRequestHead, readResponseHead } from '#agent/http/head.ts';
@@ -11,10 +10,11 @@ interface Vector {
   readonly error: string | null;
 }
 
-const folder = process.env['EASTWEST_VECTORS'] ?? fileURLToPath(new URL('../../../../shared/vectors', import.meta.url));
+/** A folder that is named must hold them; without a name nothing is tested here, and a line says so. */
+const folder = process.env['EASTWEST_VECTORS'];
 const file = `${folder}/http1/messages.json`;
-const isPresent = existsSync(file);
-if (!isPresent) console.log(`HTTP/1.1 vectors skipped: ${file} is not there; set EASTWEST_VECTORS to their folder`);
+const isPresent = folder !== undefined;
+if (!isPresent) console.warn('skipped: HTTP/1.1 vectors (set EASTWEST_VECTORS to their folder)');
 const vectors: readonly Vector[] = isPresent ? (JSON.parse(readFileSync(file, 'utf8')) as Vector[]) : [];
 
 /** These are not complaints about the message: the reference parser stops where the connection is no longer HTTP, or over. */
@@ -71,7 +71,7 @@ const ourOwnReasons = [
 ];
 
 describe.skipIf(!isPresent)(
-  `the reference parser's messages (${isPresent ? 'present' : 'absent: set EASTWEST_VECTORS'})`,
+  "the reference parser's messages",
   () => {
     const faulty = vectors.filter((vector) => vector.error !== null);
 

@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** Administrators' folders as well: they are often missing on a user's PATH, and proxies live there. */
+const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+
+/** `node` is the one that runs this. */
+export function findProgram(name: string): string | undefined {
+  if (name === 'node') return process.execPath;
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/** Why a program cannot be used here; undefined when it can. */
+export function missingProgram(name: string): string | undefined {
+  return findProgram(name) === undefined ? `${name} is not on PATH` : undefined;
+}
+
+/** The first version number in what the program says of itself. */
+export async function versionOf(name: string, ...words: readonly string[]): Promise<string> {
+  // Some end with an error after telling their version.
+  const said = await promisify(execFile)(findProgram(name) ?? name, [...words]).catch(
+    (error: { stdout?: string; stderr?: string }) => error,
+  );
+  return /\d+(\.\d+)+/.exec(`${said.stdout ?? ''}${said.stderr ?? ''}`)?.[0] ?? 'of unknown version';
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
