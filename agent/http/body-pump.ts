@@ -1,5 +1,12 @@
 import { ChannelCut, type ByteChannel } from './channel.ts';
-import { createBodyReader, encodeChunk, lastChunk, type BodyLimits, type BodyProblem } from './body.ts';
+import {
+  createBodyReader,
+  encodeChunk,
+  lastChunk,
+  type BodyLimits,
+  type BodyProblem,
+  type BodyReader,
+} from './body.ts';
 import type { Framing, HeaderField } from './head.ts';
 
 /** `from-cut` and `to-cut`: that side went away. `refused`: the body broke the rules of its framing. */
@@ -24,18 +31,32 @@ export interface PumpOrder {
   readonly onProgress: () => void;
 }
 
-/** Moves one head and its body; the body is read strictly and written anew. */
-export async function pumpMessage(order: PumpOrder): Promise<PumpEnd> {
+/** A value now, or later: what can be done at once takes no turn of the event loop. */
+export type Later<T> = T | Promise<T>;
+
+const done: PumpEnd = Object.freeze({ kind: 'done' });
+const toCut: PumpEnd = Object.freeze({ kind: 'to-cut' });
+
+/** Moves one head and its body; the body is read strictly and written anew. What has arrived already leaves at once. */
+export function pumpMessage(order: PumpOrder): Later<PumpEnd> {
   const { from, to, framing } = order;
   if (framing.kind === 'none' || (framing.kind === 'length' && framing.bytes === 0)) return put(to, [order.head]);
   const reader = createBodyReader(framing, order.limits);
-  let out: Buffer[] = [order.head];
-  if (!from.hasBytes) {
-    const written = await put(to, out); // the body may come late, or never: the head must not wait for it
-    if (written.kind !== 'done') return written;
-    out = [];
+  const out = [order.head];
+  for (let bytes = from.next(); bytes !== undefined; bytes = from.next()) {
+    const end = take(order, reader, { bytes, out });
+    if (end) return end;
   }
+  return pumpRest(order, reader, out);
+}
+
+/** The head goes out first: the body may come late, or never. */
+async function pumpRest(order: PumpOrder, reader: BodyReader, first: Buffer[]): Promise<PumpEnd> {
+  const { from, to, framing } = order;
+  let out = first;
   for (;;) {
+    const written = await put(to, out);
+    if (written.kind !== 'done') return written;
     let bytes: Buffer | undefined;
     try {
       bytes = await from.read();
@@ -43,20 +64,28 @@ export async function pumpMessage(order: PumpOrder): Promise<PumpEnd> {
       if (error instanceof ChannelCut) return { kind: 'from-cut' };
       throw error;
     }
-    if (bytes === undefined) return framing.kind === 'until-close' ? finish(order, out, []) : { kind: 'from-cut' };
-    order.onProgress();
-    const reading = reader.read(bytes);
-    if (reading.kind === 'refused') return reading;
-    if (reading.consumed < bytes.length) from.unread(bytes.subarray(reading.consumed));
-    for (const data of reading.data) append(out, data, order.as);
-    if (reading.done) return finish(order, out, reading.trailers ?? []);
-    const written = await put(to, out);
-    if (written.kind !== 'done') return written;
     out = [];
+    if (bytes === undefined) return framing.kind === 'until-close' ? finish(order, out, []) : { kind: 'from-cut' };
+    const end = take(order, reader, { bytes, out });
+    if (end) return end;
   }
 }
 
-function finish(order: PumpOrder, out: Buffer[], trailers: readonly HeaderField[]): Promise<PumpEnd> | PumpEnd {
+/** Reads one piece of the body and appends what is to be written; the end of the message, where the piece holds it. */
+function take(
+  order: PumpOrder,
+  reader: BodyReader,
+  { bytes, out }: { bytes: Buffer; out: Buffer[] },
+): Later<PumpEnd> | undefined {
+  order.onProgress();
+  const reading = reader.read(bytes);
+  if (reading.kind === 'refused') return reading;
+  if (reading.consumed < bytes.length) order.from.unread(bytes.subarray(reading.consumed));
+  for (const data of reading.data) append(out, data, order.as);
+  return reading.done ? finish(order, out, reading.trailers ?? []) : undefined;
+}
+
+function finish(order: PumpOrder, out: Buffer[], trailers: readonly HeaderField[]): Later<PumpEnd> {
   if (order.as === 'chunked') out.push(lastChunk(order.filterTrailers(trailers)));
   return put(order.to, out);
 }
@@ -67,23 +96,27 @@ function append(out: Buffer[], data: Buffer, as: 'plain' | 'chunked'): void {
 }
 
 /** Small pieces leave in one buffer, so that they leave in one packet; large ones are not copied. */
-async function put(to: ByteChannel, pieces: readonly Buffer[]): Promise<PumpEnd> {
-  try {
-    if (pieces.length === 0) return { kind: 'done' };
-    const total = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    if (pieces.length === 1 || total <= 16_384) {
-      const waiting = to.write(pieces.length === 1 ? (pieces[0] ?? Buffer.alloc(0)) : Buffer.concat(pieces, total));
-      if (waiting) await waiting;
-      return { kind: 'done' };
-    }
-    to.duplex.cork();
-    let waiting: Promise<void> | undefined;
-    for (const piece of pieces) waiting = to.write(piece) ?? waiting;
-    to.duplex.uncork();
-    if (waiting) await waiting;
-    return { kind: 'done' };
-  } catch (error) {
-    if (error instanceof ChannelCut) return { kind: 'to-cut' };
-    throw error;
-  }
+function put(to: ByteChannel, pieces: readonly Buffer[]): Later<PumpEnd> {
+  const [only] = pieces;
+  if (!only) return done;
+  if (pieces.length === 1) return settled(to.write(only));
+  let total = 0;
+  for (const piece of pieces) total += piece.length;
+  if (total <= 16_384) return settled(to.write(Buffer.concat(pieces, total)));
+  to.duplex.cork();
+  let waiting: Promise<void> | undefined;
+  for (const piece of pieces) waiting = to.write(piece) ?? waiting;
+  to.duplex.uncork();
+  return settled(waiting);
+}
+
+function settled(waiting: Promise<void> | undefined): Later<PumpEnd> {
+  if (!waiting) return done;
+  return waiting.then(
+    () => done,
+    (error: unknown) => {
+      if (error instanceof ChannelCut) return toCut;
+      throw error;
+    },
+  );
 }

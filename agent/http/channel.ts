@@ -59,18 +59,18 @@ export class ByteChannel {
     return this.#state === 'open' && this.#queue.length === 0 && this.duplex.writable;
   }
 
-  /** Something was read ahead: the next `read` answers at once. */
-  get hasBytes(): boolean {
-    return this.#queue.length > 0;
+  /** What was read ahead, at once; undefined when there is nothing yet. */
+  next(): Buffer | undefined {
+    const bytes = this.#queue.shift();
+    if (!bytes) return undefined;
+    this.#queuedBytes -= bytes.length;
+    if (this.#queuedBytes <= highWaterBytes / 2 && this.duplex.isPaused()) this.duplex.resume();
+    return bytes;
   }
 
   read(): Promise<Buffer | undefined> {
-    const bytes = this.#queue.shift();
-    if (bytes) {
-      this.#queuedBytes -= bytes.length;
-      if (this.#queuedBytes <= highWaterBytes / 2 && this.duplex.isPaused()) this.duplex.resume();
-      return Promise.resolve(bytes);
-    }
+    const bytes = this.next();
+    if (bytes) return Promise.resolve(bytes);
     if (this.#state === 'ended') return Promise.resolve(undefined);
     if (this.#state === 'cut') return Promise.reject(this.#cutError());
     return new Promise((resolve, reject) => {

@@ -68,7 +68,6 @@ export async function exchange(
 ): Promise<Exchanged> {
   const { head } = request;
   const framing = head.framing;
-  let sent: PumpEnd | undefined;
   const sending = pumpMessage({
     from: down,
     to: up,
@@ -81,10 +80,13 @@ export async function exchange(
     limits: limits.body,
     filterTrailers: request.filterTrailers,
     onProgress,
-  }).then((end) => {
+  });
+  let sent: PumpEnd | undefined;
+  const onSent = (end: PumpEnd): void => {
     sent = end;
     if (end.kind === 'from-cut' || end.kind === 'refused') up.duplex.destroy(new Error('the request broke off')); // ends the wait for an answer
-  });
+  };
+  const whole = sending instanceof Promise ? sending.then(onSent) : onSent(sending);
   down.onCut = () => up.duplex.destroy(new Error('the caller is gone'));
   const answer = await receive({ down, up }, request, limits, onProgress);
   const callerLeft = down.onCut === undefined;
@@ -97,7 +99,7 @@ export async function exchange(
     return { ...answer, problem: { badRequestBody: broke.reason } };
   if (answer.kind !== 'done') return answer;
   if (broke?.kind === 'done') return answer;
-  void sending; // an early answer: the rest of the request body is not wanted, and neither side can be used again
+  void whole; // an early answer: the rest of the request body is not wanted, and neither side can be used again
   return { ...answer, downReusable: false, upReusable: false };
 }
 
@@ -111,7 +113,7 @@ function requestHeaders({ head, headers }: Forwarded): HeaderField[] {
 }
 
 /** Only WebSocket is passed on; an offer of anything else is left out, as RFC 9110 §7.8 lets a proxy do. */
-export function isForwardedUpgrade(head: RequestHead): boolean {
+function isForwardedUpgrade(head: RequestHead): boolean {
   return head.upgrade === 'websocket' && head.method === 'GET' && head.framing.kind === 'none';
 }
 

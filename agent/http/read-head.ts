@@ -19,7 +19,7 @@ export async function readHead<H>(
   onFirstByte: () => void,
 ): Promise<HeadRead<H>> {
   try {
-    let bytes = await channel.read();
+    let bytes = channel.next() ?? (await channel.read());
     if (bytes === undefined) return { kind: 'end' };
     onFirstByte();
     for (;;) {

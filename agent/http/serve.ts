@@ -3,6 +3,7 @@ import { cut } from '#agent/tunnel/cut.ts';
 import { splice } from '#agent/tunnel/splice.ts';
 import type { Clock } from '#runtime/clock.ts';
 import type { Result } from '#runtime/result.ts';
+import type { Later } from './body-pump.ts';
 import { ByteChannel } from './channel.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import { exchange, type ExchangeLimits, type ExchangeProblem, type Exchanged, type Forwarded } from './exchange.ts';
@@ -10,10 +11,16 @@ import { readRequestHead, type HeadProblem, type RequestHead } from './head.ts';
 import { answerBytes, problemAnswer, type Answer } from './answers.ts';
 import { readHead } from './read-head.ts';
 
+export interface Acquired {
+  readonly channel: ByteChannel;
+  /** Whether an earlier request has used it. */
+  readonly use: 'first' | 'again';
+}
+
 /** Where the requests of one connection go: one stream at a time, kept between requests while it is good. */
 export interface Upstream<P> {
   /** A stream on which no request is in flight. */
-  acquire(): Promise<Result<{ readonly channel: ByteChannel; readonly use: 'first' | 'again' }, P>>;
+  acquire(): Later<Result<Acquired, P>>;
   /** The request on it is over. `keep`: the stream may carry another one, within `idleMs` where the peer said so. */
   release(next: { readonly kind: 'keep'; readonly idleMs: number | undefined } | { readonly kind: 'drop' }): void;
 }
@@ -30,7 +37,7 @@ export interface HttpService<P> {
   readonly limits: ExchangeLimits;
   readonly times: HttpTimes;
   /** Judges a request by its head alone. */
-  admit(head: RequestHead): Admission<P> | Promise<Admission<P>>;
+  admit(head: RequestHead): Later<Admission<P>>;
   /** Counts and logs how requests end, and words what the caller is told of a failure. */
   readonly report: {
     refused(reason: HeadProblem): Answer;
@@ -130,7 +137,8 @@ class Connection<P> {
     this.#phase = 'exchange';
     this.#deadline.set(times.stallMs);
     this.#method = read.head.method;
-    const admission = await this.#service.admit(read.head);
+    const admitting = this.#service.admit(read.head);
+    const admission = admitting instanceof Promise ? await admitting : admitting;
     if (admission.kind === 'forward') return this.#forward(admission);
     if (admission.kind === 'hand-over') return this.#handOver(admission);
     this.#answerAndLinger(admission.answer);
@@ -149,7 +157,8 @@ class Connection<P> {
   async #forward({ request, upstream }: { request: Forwarded; upstream: Upstream<P> }): Promise<boolean> {
     const { limits, report } = this.#service;
     for (;;) {
-      const acquired = await upstream.acquire();
+      const acquiring = upstream.acquire();
+      const acquired = acquiring instanceof Promise ? await acquiring : acquiring;
       if (!acquired.ok) {
         this.#answerAndLinger(report.unreachable(acquired.reason));
         return false;

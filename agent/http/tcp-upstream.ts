@@ -1,9 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import type { Address } from '#agent/config.ts';
-import type { Clock, Timer } from '#runtime/clock.ts';
+import type { Clock } from '#runtime/clock.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { ByteChannel } from './channel.ts';
-import type { Upstream } from './serve.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { Acquired, Upstream } from './serve.ts';
 
 const connectMs = 5_000;
 /** How long a kept connection may be idle when the app does not say; most servers keep theirs for 5 s or more. */
@@ -34,31 +35,38 @@ export interface TcpUpstream extends Upstream<'app-unreachable'> {
 }
 
 /** One caller's connection to an app: kept between its requests, and made anew when the app has closed it. */
-export function createTcpUpstream(address: Address, clock: Clock): TcpUpstream {
+export function createTcpUpstream(
+  address: Address,
+  { clock, deadlines }: { readonly clock: Clock; readonly deadlines: Deadlines },
+): TcpUpstream {
   let kept: ByteChannel | undefined;
-  let idle: Timer | undefined;
+  const idle = deadlines.create(() => letGo());
 
   const letGo = (): void => {
-    idle?.cancel();
+    idle.clear();
     kept?.duplex.destroy();
     kept = undefined;
   };
+  const connect = async (): Promise<Result<Acquired, 'app-unreachable'>> => {
+    letGo();
+    const connected = await connectTcp(address, clock);
+    if (!connected.ok) return connected;
+    kept = new ByteChannel(connected.value);
+    return ok({ channel: kept, use: 'first' });
+  };
 
   return {
-    async acquire() {
-      idle?.cancel();
-      if (kept?.isIdle) return ok({ channel: kept, use: 'again' });
-      letGo();
-      const connected = await connectTcp(address, clock);
-      if (!connected.ok) return connected;
-      kept = new ByteChannel(connected.value);
-      return ok({ channel: kept, use: 'first' });
+    acquire() {
+      idle.clear();
+      return kept?.isIdle ? ok({ channel: kept, use: 'again' }) : connect();
     },
     release(next) {
       if (next.kind === 'drop') return letGo();
-      const forMs = next.idleMs === undefined ? idleMs : Math.max(0, next.idleMs - idleGuardMs);
-      idle = clock.timer(forMs, letGo);
+      idle.set(next.idleMs === undefined ? idleMs : Math.max(0, next.idleMs - idleGuardMs));
     },
-    close: letGo,
+    close() {
+      letGo();
+      idle.dispose();
+    },
   };
 }

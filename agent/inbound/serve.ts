@@ -23,7 +23,7 @@ import { authorize, type DenyReason, type Permit } from './permit.ts';
 
 /** A caller's HTTP bytes: each request is judged by its head, before a byte of its body is read, then goes to the app. */
 export function serveInboundHttp(parts: InboundParts, duplex: Duplex, caller: Caller): HttpConnection {
-  const app = createTcpUpstream(caller.port.app, parts.clock);
+  const app = createTcpUpstream(caller.port.app, parts);
   const report = createReport(parts, caller);
   const admit = (head: RequestHead): Admission<'app-unreachable'> => {
     parts.counters.inboundRequests += 1;

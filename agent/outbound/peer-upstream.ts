@@ -1,7 +1,7 @@
 import { ByteChannel } from '#agent/http/channel.ts';
-import type { Upstream } from '#agent/http/serve.ts';
+import type { Acquired, Upstream } from '#agent/http/serve.ts';
 import type { OpenPeer, OpenProblem, Peer, PeerStream } from '#agent/tunnel/peer.ts';
-import { ok } from '#runtime/result.ts';
+import { ok, type Result } from '#runtime/result.ts';
 
 export interface PeerUpstream extends Upstream<OpenProblem> {
   /** Whom the next request is for; a stream to somebody else is let go. */
@@ -29,28 +29,33 @@ export function createPeerUpstream(openPeer: OpenPeer, signal: AbortSignal): Pee
     else channel.duplex.destroy(new Error('not needed any more'));
   };
 
+  const open = async (): Promise<Result<Acquired, OpenProblem>> => {
+    if (!peer) throw new Error('acquire before aim');
+    const to = peer;
+    letGo('end');
+    const opened = await openPeer(to, signal);
+    if (!opened.ok) {
+      phase = 'idle';
+      return opened;
+    }
+    const stream = opened.value;
+    const channel = new ByteChannel(stream.duplex);
+    const ignoreRetired = stream.onRetired(() => {
+      if (phase === 'idle') letGo('end');
+    });
+    kept = { stream, channel, peer: to, ignoreRetired };
+    return ok({ channel, use: 'first' });
+  };
+
   return {
     aim(next) {
       if (kept && !isSamePeer(kept.peer, next)) letGo('end');
       peer = next;
     },
-    async acquire() {
-      if (!peer) throw new Error('acquire before aim');
+    acquire() {
       phase = 'busy';
       if (kept?.channel.isIdle && kept.stream.isFresh()) return ok({ channel: kept.channel, use: 'again' });
-      letGo('end');
-      const opened = await openPeer(peer, signal);
-      if (!opened.ok) {
-        phase = 'idle';
-        return opened;
-      }
-      const stream = opened.value;
-      const channel = new ByteChannel(stream.duplex);
-      const ignoreRetired = stream.onRetired(() => {
-        if (phase === 'idle') letGo('end');
-      });
-      kept = { stream, channel, peer, ignoreRetired };
-      return ok({ channel, use: 'first' });
+      return open();
     },
     release(next) {
       phase = 'idle';

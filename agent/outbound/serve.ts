@@ -55,7 +55,7 @@ export function serveOutboundHttp(parts: OutboundParts, socket: Socket, route: R
     const { address } = routed;
     if (past?.address.host !== address.host || past.address.port !== address.port) {
       past?.upstream.close();
-      past = { address, upstream: createTcpUpstream(address, parts.clock) };
+      past = { address, upstream: createTcpUpstream(address, parts) };
     }
     return past.upstream;
   };
