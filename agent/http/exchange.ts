@@ -10,6 +10,7 @@ import {
   type ResponseHead,
 } from './head.ts';
 import { headerField } from './header-field.ts';
+import { chunkedCoding, connectionClose, connectionKeepAlive, contentLength, webSocketUpgrade } from './own-fields.ts';
 import { readHead } from './read-head.ts';
 import { endToEndHeaders, writeRequestHead, writeResponseHead } from './write.ts';
 
@@ -106,9 +107,9 @@ export async function exchange(
 function requestHeaders({ head, headers }: Forwarded): HeaderField[] {
   const out = [...headers];
   if (!headers.some(({ name }) => name === 'host')) out.push(headerField('Host', head.host || 'localhost')); // HTTP/1.0
-  if (head.framing.kind === 'length') out.push(headerField('Content-Length', String(head.framing.bytes)));
-  if (head.framing.kind === 'chunked') out.push(headerField('Transfer-Encoding', 'chunked'));
-  if (isForwardedUpgrade(head)) out.push(headerField('Connection', 'Upgrade'), headerField('Upgrade', 'websocket'));
+  if (head.framing.kind === 'length') out.push(contentLength(head.framing.bytes));
+  if (head.framing.kind === 'chunked') out.push(chunkedCoding);
+  if (isForwardedUpgrade(head)) out.push(...webSocketUpgrade);
   return out;
 }
 
@@ -148,7 +149,7 @@ interface Answered {
 async function upgrade(down: ByteChannel, request: Forwarded, { head, headers }: Answered): Promise<Exchanged> {
   if (!isForwardedUpgrade(request.head) || head.upgrade !== 'websocket')
     return failed({ badResponse: 'unexpected-upgrade' });
-  await writeHead(down, head, [...headers, headerField('Connection', 'Upgrade'), headerField('Upgrade', 'websocket')]);
+  await writeHead(down, head, [...headers, ...webSocketUpgrade]);
   return { kind: 'upgraded' };
 }
 
@@ -163,11 +164,11 @@ async function answerWith(
   const unframed = framing.kind === 'chunked' || framing.kind === 'until-close';
   const downReusable = request.head.keepAlive && !(old && unframed);
   const headers = [...answered.headers];
-  if (framing.kind === 'length') headers.push(headerField('Content-Length', String(framing.bytes)));
+  if (framing.kind === 'length') headers.push(contentLength(framing.bytes));
   if (framing.kind === 'none') headers.push(...describedLength(request.head.method, head));
-  if (unframed && !old) headers.push(headerField('Transfer-Encoding', 'chunked'));
-  if (!downReusable) headers.push(headerField('Connection', 'close'));
-  else if (old) headers.push(headerField('Connection', 'keep-alive'));
+  if (unframed && !old) headers.push(chunkedCoding);
+  if (!downReusable) headers.push(connectionClose);
+  else if (old) headers.push(connectionKeepAlive);
   const moved = await pumpMessage({
     from: up,
     to: down,

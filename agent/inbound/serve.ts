@@ -18,13 +18,15 @@ import { newDecisionId } from '#runtime/decision-id.ts';
 import { ok, type Result } from '#runtime/result.ts';
 import type { Caller, InboundParts } from './caller.ts';
 import { denyReply } from './deny-reply.ts';
-import { setIdentityHeaders } from './identity-headers.ts';
+import { setIdentityHeaders, type CallerIdentity } from './identity-headers.ts';
 import { authorize, type DenyReason, type Permit } from './permit.ts';
 
 /** A caller's HTTP bytes: each request is judged by its head, before a byte of its body is read, then goes to the app. */
 export function serveInboundHttp(parts: InboundParts, duplex: Duplex, caller: Caller): HttpConnection {
   const app = createTcpUpstream(caller.port.app, parts);
   const report = createReport(parts, caller);
+  const { spiffeId, svid } = caller.peer;
+  const identity = { spiffeId, thumbprint: svid.thumbprint, subject: svid.subject, by: parts.self() };
   const admit = (head: RequestHead): Admission<'app-unreachable'> => {
     parts.counters.inboundRequests += 1;
     const permit = judge(parts, caller);
@@ -33,24 +35,19 @@ export function serveInboundHttp(parts: InboundParts, duplex: Duplex, caller: Ca
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason) };
     const request = { head, target: originForm(head), headers: headers.value, filterTrailers: stripReserved };
-    return forward(permit.value, request, { parts, caller, app });
+    return forward(permit.value, request, { identity, app });
   };
   return serveHttp<'app-unreachable'>(duplex, { ...parts, admit, report, closed: () => app.close() });
 }
 
 /** To the app, with the caller's verified identity and no other. Asks for a Permit. */
 function forward(
-  permit: Permit,
+  _permit: Permit,
   request: Forwarded,
-  { parts, caller, app }: { parts: InboundParts; caller: Caller; app: TcpUpstream },
+  { identity, app }: { identity: CallerIdentity; app: TcpUpstream },
 ): { readonly kind: 'forward'; readonly request: Forwarded; readonly upstream: Upstream<'app-unreachable'> } {
-  const { thumbprint, subject } = caller.peer.svid;
-  const identity = { spiffeId: permit.principal, thumbprint, subject, by: parts.self() };
-  return {
-    kind: 'forward',
-    request: { ...request, headers: setIdentityHeaders(request.headers, identity) },
-    upstream: app,
-  };
+  const headers = setIdentityHeaders(request.headers, identity);
+  return { kind: 'forward', request: { ...request, headers }, upstream: app };
 }
 
 /** Opens the app's opaque port for a caller, or says why not. `connect` answers the caller before bytes flow. */
