@@ -27,6 +27,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     pool: 'forks',
+    maxWorkers: 2, // even on two cores: most stories wait for certificates to age
     reporters: [
       'default',
       tellOtherTiers,

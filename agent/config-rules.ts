@@ -55,22 +55,31 @@ function* listenerProblems(config: AgentConfig): Generator<ConfigProblem> {
     if (other !== undefined && address.port !== 0) yield [at, `${key} is already the address of ${other}`];
     taken.set(key, at);
   }
+  for (const [at, { host }] of appListeners(config)) {
+    if (!isLoopback(host)) yield [at, 'not a loopback address: whoever reaches it speaks as this workload'];
+  }
   const { listen, reachableFrom } = config.admin;
   if (listen !== undefined && reachableFrom === 'loopback' && !isLoopback(listen.host)) {
     yield ['admin.listen', 'not a loopback address; write admin.reachableFrom: anywhere if that is meant'];
   }
 }
 
-function* listeners({ inbound, outbound, admin }: AgentConfig): Generator<readonly [string, Address]> {
+function* listeners(config: AgentConfig): Generator<readonly [string, Address]> {
+  const { inbound, admin } = config;
   if (inbound !== undefined) yield ['inbound.listen', inbound.listen];
   for (const [index, { mtls }] of (inbound?.ports ?? []).entries()) {
     if (mtls !== undefined) yield [`inbound.ports[${index}].mtls`, mtls];
   }
+  yield* appListeners(config);
+  if (admin.listen !== undefined) yield ['admin.listen', admin.listen];
+}
+
+/** In plaintext, for the app beside us alone. */
+function* appListeners({ outbound }: AgentConfig): Generator<readonly [string, Address]> {
   for (const [index, { listen }] of (outbound?.upstreams ?? []).entries()) {
     if (listen !== undefined) yield [`outbound.upstreams[${index}].listen`, listen];
   }
   if (outbound?.httpProxy !== undefined) yield ['outbound.httpProxy.listen', outbound.httpProxy.listen];
-  if (admin.listen !== undefined) yield ['admin.listen', admin.listen];
 }
 
 /** Whether only this machine can reach a listener on `host`. */

@@ -117,7 +117,8 @@ const admin = z.strictObject({
   socket: path.optional(),
 });
 
-const document = z.strictObject({
+/** Every setting there is; `docs/reference.md` is checked against it. */
+export const agentDocument = z.strictObject({
   workload: workloadName,
   trustDomain,
   identity: z
@@ -134,14 +135,14 @@ const document = z.strictObject({
   log: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 });
 
-type AgentDocument = z.output<typeof document>;
+type AgentDocument = z.output<typeof agentDocument>;
 
 /** Reads `agent.yaml`: a frozen configuration, or every problem at once, one per line with its path. */
 export function parseAgentConfig(text: string): Result<AgentConfig, string> {
   if (text.length > maxDocumentBytes) return refuse(`the file is larger than ${maxDocumentBytes} bytes`);
   const read = readDocument(text);
   if (!read.ok) return refuse(`line ${read.reason.line}, column ${read.reason.column}: ${read.reason.problem}`);
-  const parsed = document.safeParse(read.value);
+  const parsed = agentDocument.safeParse(read.value);
   if (!parsed.success) return refuse(describe(parsed.error.issues.map((issue) => [pathOf(issue.path), issue.message])));
   const config = settings(parsed.data);
   const problems = [...crossProblems(config)];

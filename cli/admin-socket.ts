@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { findAdminSocket } from '#control-plane/data-dir.ts';
 import type { CreateJoinTokenRequest, CreateJoinTokenResponse } from '#proto/admin-messages.ts';
 import { createAdminClient } from '#proto/admin.ts';
 import type { Clock } from '#runtime/clock.ts';
@@ -8,11 +8,9 @@ import { Fault } from '#runtime/fault.ts';
 const deadlineMs = 5_000;
 
 /** Where the control plane with this data directory listens for its operator. Throws `Fault` NO_CONTROL_PLANE. */
-function adminSocketOf(dataDir: string): string {
-  const beside = join(dataDir, 'admin.sock');
-  if (existsSync(beside)) return beside;
-  const elsewhere = join(dataDir, 'admin.sock.path'); // the directory's own path is too long for a socket
-  if (existsSync(elsewhere)) return readFileSync(elsewhere, 'utf8').trim();
+async function adminSocketOf(dataDir: string): Promise<string> {
+  const socketPath = await findAdminSocket(dataDir);
+  if (existsSync(socketPath)) return socketPath;
   throw new Fault('NO_CONTROL_PLANE', `no control plane runs with its data in ${dataDir}`, {
     hint: 'start it, or name its data directory: --data-dir DIR',
   });
@@ -29,7 +27,7 @@ export async function endpointsAnnounced(
   workloads: readonly string[],
   reach: Reach,
 ): Promise<boolean> {
-  const client = createAdminClient({ socketPath: adminSocketOf(dataDir), clock: reach.clock });
+  const client = createAdminClient({ socketPath: await adminSocketOf(dataDir), clock: reach.clock });
   try {
     const reply = await client.status({ deadlineMs, signal: reach.signal });
     if (!reply.ok) return false;
@@ -49,7 +47,7 @@ export async function createJoinToken(
   request: CreateJoinTokenRequest,
   { clock, signal }: Reach,
 ): Promise<CreateJoinTokenResponse> {
-  const client = createAdminClient({ socketPath: adminSocketOf(dataDir), clock });
+  const client = createAdminClient({ socketPath: await adminSocketOf(dataDir), clock });
   try {
     const reply = await client.createJoinToken(request, { deadlineMs, signal });
     if (reply.ok) return reply.value;

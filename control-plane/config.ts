@@ -53,7 +53,8 @@ const rateLimit = z
 
 const path = z.string().min(1);
 
-const schema = z
+/** Every setting there is; `docs/reference.md` is checked against it. */
+export const controlPlaneDocument = z
   .strictObject({
     trustDomain: z.string().refine(isTrustDomain, 'write a lower-case name such as shop.example'),
     dataDir: path.default('.eastwest/control-plane'),
@@ -92,7 +93,7 @@ export function parseControlPlaneConfig(
   const settings = document.value ?? {};
   if (typeof settings !== 'object' || Array.isArray(settings)) return refuse('write settings as name: value');
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
-  const parsed = schema.safeParse({ ...settings, ...given });
+  const parsed = controlPlaneDocument.safeParse({ ...settings, ...given });
   if (!parsed.success) return refuse(z.prettifyError(parsed.error));
   const { svidLife, keyFile, passphraseFile, ...rest } = parsed.data;
   return ok(Object.freeze({ ...rest, svidLifeMs: svidLife, keySource: toKeySource(keyFile, passphraseFile) }));

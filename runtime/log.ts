@@ -24,7 +24,7 @@ export function createLog<E extends { readonly event: string }>(options: LogOpti
     {
       level: options.minLevel,
       base: options.base,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: describeError },
     },
@@ -40,7 +40,7 @@ export function describeError(error: unknown): string {
   const parts: string[] = [];
   for (let at = error; at !== undefined && parts.length < 5; at = at instanceof Error ? at.cause : undefined) {
     const code = at instanceof Error && 'code' in at ? `${String(at.code)} ` : '';
-    parts.push(code + (at instanceof Error ? at.message : String(at)));
+    parts.push(code + (at instanceof Error ? at.message : typeof at === 'string' ? at : typeof at));
   }
   return parts.join(' ← ').slice(0, 500);
 }

@@ -1,6 +1,9 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parseAgentConfig } from '#agent/config.ts';
+import { parseMeshFile } from '#cli/up/mesh-file.ts';
+import { filesIn } from '#support/readme.ts';
 
 const documents = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md']).toSorted();
 const records = globSync('docs/adr/*.md').toSorted();
@@ -35,4 +38,15 @@ test('every package that we ship has its row in the record of dependencies', () 
   const record = readFileSync('docs/adr/0003-dependencies.md', 'utf8');
   const missing = Object.keys(dependencies).filter((name) => !record.includes(`\n| ${name} `));
   expect(missing).toEqual([]);
+});
+
+const shownFiles = Object.entries(filesIn('README.md')).filter(([name]) => name.endsWith('.yaml'));
+
+test.each(shownFiles)('%s of the README is read without a problem', (name, text) => {
+  const read = name === 'mesh.yaml' ? parseMeshFile(text) : parseAgentConfig(text);
+  expect(read).toMatchObject({ ok: true });
+});
+
+test('the README shows a mesh file and an agent of each kind', () => {
+  expect(shownFiles.map(([name]) => name)).toEqual(['mesh.yaml', 'greeter.yaml', 'asker.yaml', 'agent.yaml']);
 });

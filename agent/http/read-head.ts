@@ -11,6 +11,10 @@ export type HeadRead<H> =
   | { readonly kind: 'refused'; readonly reason: HeadProblem };
 
 const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
+const endOfHead = '\r\n\r\n';
+/** A head that goes on is looked at again when it has doubled, and at every such many bytes. */
+const lookAgainBytes = 4_096;
 
 /** Reads one message head; what follows it stays in the channel. `onFirstByte` lets the caller change its deadline. */
 export async function readHead<H>(
@@ -29,9 +33,9 @@ export async function readHead<H>(
         if (reading.end < bytes.length) channel.unread(bytes.subarray(reading.end));
         return { kind: 'head', head: reading.head };
       }
-      const more = await readUntilLineFeed(channel);
-      if (more === undefined) return { kind: 'cut' };
-      bytes = Buffer.concat([bytes, more]);
+      const longer = await readOn(channel, bytes);
+      if (longer === undefined) return { kind: 'cut' };
+      bytes = longer;
     }
   } catch (error) {
     if (error instanceof ChannelCut) return { kind: 'cut' };
@@ -39,15 +43,31 @@ export async function readHead<H>(
   }
 }
 
-/** Bytes up to a chunk that holds a line feed, or 16 KiB: a head sent byte by byte is not parsed at every byte. */
-async function readUntilLineFeed(channel: ByteChannel): Promise<Buffer | undefined> {
-  const pieces: Buffer[] = [];
-  let total = 0;
+/**
+ * The head so far and what came after it, once parsing may tell more than before: its end, a line that ends wrongly, or
+ * many more bytes. Never at every piece: a head of thousands of tiny ones must not cost the square of its length.
+ */
+async function readOn(channel: ByteChannel, before: Buffer): Promise<Buffer | undefined> {
+  const pieces = [before];
+  const enough = before.length + Math.min(before.length, lookAgainBytes);
+  let total = before.length;
+  let tail = before.subarray(-3);
   for (;;) {
     const piece = await channel.read();
     if (piece === undefined) return undefined;
     pieces.push(piece);
     total += piece.length;
-    if (piece.includes(lineFeed) || total > 16_384) return pieces.length === 1 ? piece : Buffer.concat(pieces, total);
+    const fresh = Buffer.concat([tail, piece]);
+    if (total >= enough || fresh.includes(endOfHead, 0, 'latin1') || hasLoneLineFeed(fresh, tail.length)) {
+      return Buffer.concat(pieces, total);
+    }
+    tail = fresh.subarray(-3);
   }
+}
+
+function hasLoneLineFeed(bytes: Buffer, from: number): boolean {
+  for (let at = bytes.indexOf(lineFeed, from); at >= 0; at = bytes.indexOf(lineFeed, at + 1)) {
+    if (bytes[at - 1] !== carriageReturn) return true;
+  }
+  return false;
 }

@@ -22,22 +22,31 @@ export interface Answer {
   /** The key that we made for this call. */
   readonly keyPair: KeyPair;
   readonly response: IssueCertificateResponse;
-  /** The issuer's clock minus ours, measured at the middle of the call. */
+  /** The issuer's clock minus ours: of what this call allows, the value nearest to what was known before. */
   readonly skewMs: number;
+}
+
+export interface RequestTools {
+  readonly call: IssueCall;
+  readonly clock: Clock;
+  readonly deadlineMs: number;
+  readonly knownSkewMs: number;
 }
 
 /** Makes a fresh key and has it signed. The answer is not judged yet: see `judgeAnswer`. */
 export async function requestSvid(
   attestation: Attestation,
-  { call, clock, deadlineMs }: { readonly call: IssueCall; readonly clock: Clock; readonly deadlineMs: number },
+  { call, clock, deadlineMs, knownSkewMs }: RequestTools,
   signal: AbortSignal,
 ): Promise<Result<Answer, Refusal>> {
   const keyPair = await generateKeyPair();
   const startedMs = clock.monotonic();
   const answer = await call({ csr: buildCsr(keyPair), attestation }, { deadlineMs, signal });
   if (!answer.ok) return answer;
-  const middleMs = clock.now() - (clock.monotonic() - startedMs) / 2;
-  return ok({ keyPair, response: answer.value, skewMs: Math.round(answer.value.signedAtMs - middleMs) });
+  const leastMs = answer.value.signedAtMs - clock.now();
+  const mostMs = leastMs + clock.monotonic() - startedMs; // it signed during the call: a slow answer proves little
+  const skewMs = Math.round(Math.min(mostMs, Math.max(leastMs, knownSkewMs)));
+  return ok({ keyPair, response: answer.value, skewMs });
 }
 
 /**

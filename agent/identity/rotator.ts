@@ -100,7 +100,8 @@ export class Rotator {
   async #renew(signal: AbortSignal): Promise<number> {
     const { store, pinned, clock, call, joinTokens, workload } = this.#parts;
     const attestation = await this.#chooseProof();
-    const answer = await requestSvid(attestation, { call, clock, deadlineMs: deadlineFor(this.#validForMs()) }, signal);
+    const tools = { call, clock, deadlineMs: deadlineFor(this.#validForMs()), knownSkewMs: this.#status.skewMs };
+    const answer = await requestSvid(attestation, tools, signal);
     if (!answer.ok) return this.#refused(attestation, answer.reason);
     if (attestation.kind === 'join-token') {
       joinTokens.markSpent();
@@ -190,11 +191,16 @@ export class Rotator {
         : backoffMs(this.#failuresWithoutSvid - 1, withoutSvid, random());
     const retryInMs = Math.round(Math.max(pacedMs, retryAfterMs * (1 + 0.2 * random())));
     emit({ event: 'svid.renewal-failed', failures, validForMs, retryInMs, error });
-    if (current !== undefined && validForMs === 0 && this.#toldExpiryOf !== current.generation) {
-      this.#toldExpiryOf = current.generation;
-      emit({ event: 'svid.expired', expiredForMs: nowMs - current.svid.notAfterMs });
-    }
+    this.#tellExpiry();
     return retryInMs;
+  }
+
+  /** Once for each SVID. */
+  #tellExpiry(): void {
+    const current = this.#parts.store.current();
+    if (current === undefined || this.#validForMs() > 0 || this.#toldExpiryOf === current.generation) return;
+    this.#toldExpiryOf = current.generation;
+    this.#parts.emit({ event: 'svid.expired', expiredForMs: this.#issuerNowMs() - current.svid.notAfterMs });
   }
 
   #measure(skewMs: number): void {

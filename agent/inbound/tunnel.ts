@@ -21,6 +21,9 @@ export interface InboundSession {
 /** RFC 9113 §7: the request needs HTTP/1.1, which this port speaks by ALPN. */
 const http11Required = 0xd;
 
+/** How long a peer that was refused may go on sending. */
+const refusalLingerMs = 1_000;
+
 /** The inbound end of a tunnel: CONNECT streams of one verified peer. */
 export function serveTunnel(
   parts: InboundParts,
@@ -44,8 +47,8 @@ export function serveTunnel(
     stream.on('error', () => undefined); // 'close' and 'aborted' tell
     if (headers[':method'] !== 'CONNECT') return stream.close(http11Required);
     const port = ports.get(authorityPort(headers));
-    if (!port) return refuseStream(stream, 404);
-    if (parts.clock.now() >= peer.svid.notAfterMs) return refuseStream(stream, 401);
+    if (!port) return refuseStream(parts, stream, 404);
+    if (parts.clock.now() >= peer.svid.notAfterMs) return refuseStream(parts, stream, 401);
     void acceptStream(parts, stream, { peer, port });
   });
   return {
@@ -66,13 +69,20 @@ async function acceptStream(
   stream.pause();
   const opened = await openInboundTcp(parts, caller);
   if (stream.destroyed || stream.aborted) return cut(stream);
-  if (!opened.ok) return refuseStream(stream, opened.reason === 'app-unreachable' ? 503 : 403);
+  if (!opened.ok) return refuseStream(parts, stream, opened.reason === 'app-unreachable' ? 503 : 403);
   stream.respond({ ':status': 200 });
   return opened.value(stream);
 }
 
-function refuseStream(stream: ServerHttp2Stream, status: 401 | 403 | 404 | 503): void {
+/**
+ * Answers, throws away what the peer still sends, and ends the stream if the peer does not: unread, its bytes would lie
+ * in memory. Not at once, because a reset in the same read would hide the answer from some clients.
+ */
+function refuseStream({ clock }: InboundParts, stream: ServerHttp2Stream, status: 401 | 403 | 404 | 503): void {
   stream.respond({ ':status': status }, { endStream: true });
+  stream.resume();
+  const linger = clock.timer(refusalLingerMs, () => stream.close());
+  stream.once('close', () => linger.cancel());
 }
 
 /** The port of `:authority`, e.g. 7002 of `10.0.0.7:7002` or `[::1]:7002`; 0 when there is none. */

@@ -123,6 +123,16 @@ describe('a problem is told with its path and what to write', () => {
       'admin.listen: not a loopback address',
     ],
     [
+      'an upstream port for everybody',
+      `${minimal}outbound: { upstreams: [{ workload: a, port: 1, listen: "0.0.0.0:1" }] }\n`,
+      'outbound.upstreams[0].listen: not a loopback address: whoever reaches it speaks as this workload',
+    ],
+    [
+      'an HTTP proxy for everybody',
+      `${minimal}outbound: { httpProxy: { listen: "[::]:1" } }\n`,
+      'outbound.httpProxy.listen: not a loopback address',
+    ],
+    [
       'a bad SPIFFE ID',
       `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, allow: ["spiffe://A/b"] }] }\n`,
       'inbound.ports[0].allow[0]: not a SPIFFE ID',

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net';
@@ -9,6 +9,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createIdentityStore } from '#agent/identity/store.ts';
 import { clientTlsOptions, secureContextOf, serverTlsOptions } from '#agent/tls/contexts.ts';
 import { verifyPeer } from '#agent/tls/verified-peer.ts';
+import { lacks } from '#support/needs.ts';
 import { badLeaves, createTestCa, type TestAuthority, type TestCertificate } from '#support/test-ca.ts';
 import { identityOf } from '#support/test-identity.ts';
 
@@ -125,8 +126,10 @@ describe('two agents of ours', () => {
   });
 });
 
+const lacksOpenssl = lacks('the TLS contexts against a foreign client', 'openssl');
+
 describe('no session is resumed (A45, A75)', () => {
-  test.each([
+  test.skipIf(lacksOpenssl).each([
     ['a server of node:tls', async () => (await startServer()).port],
     [
       'bare sockets with the shared context',
@@ -159,7 +162,7 @@ describe('no session is resumed (A45, A75)', () => {
     }
   });
 
-  test('though the same attempt succeeds against a server with Node’s defaults', async () => {
+  test.skipIf(lacksOpenssl)('though the same attempt succeeds against a server with Node’s defaults', async () => {
     const { port } = await startServer({ secureOptions: 0 });
     const { run, path } = foreignClient(intermediate.leaf('storefront'));
     const target = ['-connect', `127.0.0.1:${port}`];
@@ -180,14 +183,17 @@ describe('no session is resumed (A45, A75)', () => {
 });
 
 describe('a foreign client', () => {
-  test('with a good certificate is known by its SPIFFE ID, also where it sends its leaf twice', async () => {
-    const { port } = await startServer();
-    const output = await foreignClient(intermediate.leaf('storefront')).run(['-connect', `127.0.0.1:${port}`]);
-    expect(output).toContain('hello spiffe://shop.example/ns/default/sa/storefront');
-    expect(output).toContain('Server Temp Key: X25519');
-  });
+  test.skipIf(lacksOpenssl)(
+    'with a good certificate is known by its SPIFFE ID, also where it sends its leaf twice',
+    async () => {
+      const { port } = await startServer();
+      const output = await foreignClient(intermediate.leaf('storefront')).run(['-connect', `127.0.0.1:${port}`]);
+      expect(output).toContain('hello spiffe://shop.example/ns/default/sa/storefront');
+      expect(output).toContain('Server Temp Key: X25519');
+    },
+  );
 
-  test('offering TLS 1.2 is refused (A45)', async () => {
+  test.skipIf(lacksOpenssl)('offering TLS 1.2 is refused (A45)', async () => {
     const { port } = await startServer();
     const output = await foreignClient(intermediate.leaf('storefront')).run([
       '-tls1_2',

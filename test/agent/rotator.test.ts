@@ -97,6 +97,19 @@ describe('the control plane is away', () => {
     },
   );
 
+  test('the expiry is told when it comes, also while the control plane takes a call and is silent', async () => {
+    const { clock, issuer, events, generation } = startRotator({ random: 1 }); // its last try falls on the expiry itself
+    await generation(1);
+    issuer.behave({ kind: 'unreachable' });
+    for (let leftMs = lifeMs; leftMs > 10; leftMs -= 10) {
+      await clock.advance(10);
+      await settled(clock);
+    }
+    issuer.behave({ kind: 'silent' });
+    await clock.advance(1_000);
+    expect(events.filter(({ event }) => event === 'svid.expired')).toMatchObject([{ expiredForMs: 0 }]);
+  });
+
   test('for longer: what was published stays, each failure tells how long it is still good for, and it heals', async () => {
     const { clock, issuer, store, events, rotator, generation } = startRotator();
     const first = await generation(1);

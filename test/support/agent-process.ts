@@ -185,7 +185,7 @@ function endAgent(
 }
 
 /** Our environment without what the test runner put into it. */
-function ownEnvironment(): NodeJS.ProcessEnv {
+export function ownEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS|NODE_ENV|VITEST|TEST$)/.test(name));
   return Object.fromEntries(kept);
 }

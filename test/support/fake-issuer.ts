@@ -1,10 +1,11 @@
 import { createPublicKey } from 'node:crypto';
 import { readCsr } from '#certs/csr.ts';
+import type { IssueCall } from '#agent/identity/issuer-client.ts';
 import { createTrustBundle, type TrustBundle } from '#certs/trust-bundle.ts';
 import type { Attestation, IssueCertificateRequest, IssueCertificateResponse } from '#proto/messages.ts';
 import type { Refusal } from '#proto/refusal.ts';
 import { Fault } from '#runtime/fault.ts';
-import { ok, refuse, type Result } from '#runtime/result.ts';
+import { ok, refuse } from '#runtime/result.ts';
 import type { FakeClock } from '#support/fake-clock.ts';
 import { makeKeys, type TestAuthority } from '#support/test-ca.ts';
 
@@ -17,12 +18,14 @@ export interface FakeIssuer {
   behave(behaviour: IssuerBehaviour): void;
   /** Signs by another authority, or another bundle beside it. */
   signWith(ca: TestAuthority, bundle?: TrustBundle): void;
-  readonly call: (request: IssueCertificateRequest) => Promise<Result<IssueCertificateResponse, Refusal>>;
+  readonly call: IssueCall;
 }
 
 export type IssuerBehaviour =
   | { readonly kind: 'sign'; readonly name?: string; readonly key?: 'requested' | 'another' }
   | { readonly kind: 'unreachable' }
+  /** Takes the call and says nothing until its deadline. */
+  | { readonly kind: 'silent' }
   | { readonly kind: 'refuse'; readonly refusal: Refusal };
 
 export interface FakeIssuerOptions {
@@ -63,9 +66,13 @@ export function createFakeIssuer({ ca, clock, workload, lifeMs, skewMs = 0 }: Fa
       authority = next;
       bundle = nextBundle;
     },
-    async call(request) {
+    async call(request, { deadlineMs, signal }) {
       const { attestation } = request;
       seen.push(attestation);
+      if (behaviour.kind === 'silent') {
+        await clock.sleep(deadlineMs, signal);
+        throw new Fault('CONTROL_PLANE_UNREACHABLE', 'no answer in time');
+      }
       if (behaviour.kind === 'unreachable') throw new Fault('CONTROL_PLANE_UNREACHABLE', 'no answer');
       if (behaviour.kind === 'refuse') return refuse(behaviour.refusal);
       if (attestation.kind === 'join-token' && !tokens.delete(attestation.token)) {

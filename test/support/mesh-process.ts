@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -28,6 +28,8 @@ export interface MeshProcess extends AsyncDisposable {
   /** Every JSON line so far. */
   readonly lines: readonly Readonly<Record<string, unknown>>[];
   readonly pid: number;
+  /** All that came on its standard output and standard error so far. */
+  output(): string;
   /** Resolves with the first line, past or future, for which `matches` holds. */
   until(
     matches: (line: Readonly<Record<string, unknown>>) => boolean,
@@ -35,23 +37,49 @@ export interface MeshProcess extends AsyncDisposable {
   ): Promise<Readonly<Record<string, unknown>>>;
   /** Runs another `eastwest` command in the mesh's folder. */
   eastwest(...words: string[]): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
-  /** Ctrl-C; resolves with exit code and the summary on the last line. */
-  stop(): Promise<{ readonly code: number; readonly summary: MeshSummary }>;
+  /** Exit code and the summary on the last line. */
+  readonly ended: Promise<MeshEnd>;
+  /** Ctrl-C, and until it has ended. */
+  stop(): Promise<MeshEnd>;
+}
+
+export interface MeshEnd {
+  readonly code: number;
+  readonly summary: MeshSummary;
+}
+
+export interface MeshStart {
+  /** Beside `mesh.yaml`: path → text. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** After `up mesh.yaml --json`. */
+  readonly words?: readonly string[];
+  /** On top of our own environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Writes `mesh.yaml` and starts it; resolves when everything is ready. */
-export async function startMesh(meshYaml: string): Promise<MeshProcess> {
+export async function startMesh(
+  meshYaml: string,
+  { files = {}, words = [], env = {} }: MeshStart = {},
+): Promise<MeshProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'eastwest-mesh-'));
-  writeFileSync(join(folder, 'mesh.yaml'), meshYaml);
-  const child = spawn(process.execPath, [join(root, 'bin/eastwest.js'), 'up', 'mesh.yaml', '--json'], {
+  for (const [name, text] of Object.entries({ ...files, 'mesh.yaml': meshYaml })) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  const child = spawn(process.execPath, [join(root, 'bin/eastwest.js'), 'up', 'mesh.yaml', '--json', ...words], {
     cwd: folder,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: Record<string, unknown>[] = [];
   const listeners = new Set<() => void>();
   let complaints = '';
   child.stderr?.on('data', (piece) => (complaints += String(piece)));
-  const closed = once(child, 'close');
+  const ended = once(child, 'close').then(([code]): MeshEnd => ({
+    code: (code as number | null) ?? 1,
+    summary: lines.at(-1) as unknown as MeshSummary,
+  }));
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
     lines.push(JSON.parse(line) as Record<string, unknown>);
     for (const listener of listeners) listener();
@@ -61,6 +89,7 @@ export async function startMesh(meshYaml: string): Promise<MeshProcess> {
     stateDir: join(folder, '.eastwest'),
     lines,
     pid: child.pid ?? 0,
+    output: () => `${lines.map((line) => JSON.stringify(line)).join('\n')}\n${complaints}`,
     until: (matches, deadlineMs) =>
       new Promise((resolve, reject) => {
         const check = (): void => {
@@ -92,18 +121,23 @@ export async function startMesh(meshYaml: string): Promise<MeshProcess> {
         check();
       }),
     eastwest: (...words) => runCommand(folder, words),
-    async stop() {
+    ended,
+    stop() {
       child.kill('SIGINT');
-      const [code] = (await closed) as [number | null];
-      return { code: code ?? 1, summary: lines.at(-1) as unknown as MeshSummary };
+      return ended;
     },
     async [Symbol.asyncDispose]() {
       await endChild(child);
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
-  await mesh.until((line) => line['event'] === 'up.ready', 60_000);
-  return mesh;
+  try {
+    await mesh.until((line) => line['event'] === 'up.ready', 60_000);
+    return mesh;
+  } catch (error) {
+    await mesh[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 async function endChild(child: ChildProcess): Promise<void> {
@@ -140,4 +174,17 @@ export async function freePorts(count: number): Promise<number[]> {
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => once(server.close(), 'close')));
   return ports;
+}
+
+/** The same texts with every number that `isPort` finds replaced by a free port, the same one for the same number. */
+export async function onFreePorts(
+  files: Readonly<Record<string, string>>,
+  isPort: RegExp,
+): Promise<Readonly<Record<string, string>>> {
+  const named = new Set(Object.values(files).flatMap((text) => text.match(isPort) ?? []));
+  const ports = await freePorts(named.size);
+  const free = new Map([...named].map((port, index) => [port, String(ports[index])]));
+  return Object.fromEntries(
+    Object.entries(files).map(([name, text]) => [name, text.replace(isPort, (port) => free.get(port) ?? port)]),
+  );
 }

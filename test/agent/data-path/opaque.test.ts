@@ -52,7 +52,9 @@ describe('opaque streams', () => {
   test('a WebSocket lives on through rotations of both ends (M2)', async () => {
     const server = createServer();
     const sockets = new WebSocketServer({ server });
-    sockets.on('connection', (socket) => socket.on('message', (message: Buffer) => socket.send(`echo ${message.toString()}`)));
+    sockets.on('connection', (socket) =>
+      socket.on('message', (message: Buffer) => socket.send(`echo ${message.toString()}`)),
+    );
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     world.onEnd(() => void (sockets.close(), server.closeAllConnections(), server.close()));
     const { port, cart, prices } = await world.pair((server.address() as AddressInfo).port, { lifeMs: 3_000 });
@@ -73,4 +75,24 @@ describe('opaque streams', () => {
     expect(cart.counters.resets).toBe(0);
     socket.close();
   });
+
+  test.each([
+    ['keep', 'tunnel', 'open'],
+    ['end', 'tunnel', 'cut'],
+    ['end', 'mtls', 'cut'],
+  ] as const)(
+    'whenExpired: %s (%s): a stream is %s once its certificate has expired',
+    async (whenExpired, transport, expected) => {
+      const app = await world.tcpApp((socket) => void socket.on('error', () => undefined).pipe(socket));
+      const { port } = await world.pair(app, { protocol: 'tcp', transport, whenExpired, lifeMs: 2_500 });
+      const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('x'));
+      const outcome = await new Promise<string>((resolve) => {
+        socket.on('error', () => undefined);
+        socket.on('close', () => resolve('cut'));
+        setTimeout(() => resolve('open'), 4_000);
+      });
+      expect(outcome).toBe(expected);
+      socket.destroy();
+    },
+  );
 });

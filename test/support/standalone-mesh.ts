@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startReadyAgent, type AgentProcess } from './agent-process.ts';
+import { startControlPlaneProcess, type ControlPlaneProcess } from './control-plane-process.ts';
+import { freePorts } from './mesh-process.ts';
+
+/** Control plane, two agents and an echo app, each started by hand: nobody starts any of them again. */
+export interface StandaloneMesh extends AsyncDisposable {
+  readonly controlPlane: ControlPlaneProcess;
+  readonly cart: AgentProcess;
+  readonly echo: AgentProcess;
+  /** Where cart's app reaches `echo`. */
+  readonly ports: { readonly http: number; readonly tcp: number };
+}
+
+export async function startStandaloneMesh(svidLife: string): Promise<StandaloneMesh> {
+  await using stack = new AsyncDisposableStack();
+  const folder = mkdtempSync(join(tmpdir(), 'eastwest-alone-'));
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const controlPlane = stack.use(await startControlPlaneProcess(svidLife));
+  const [httpPort, tcpPort] = (await freePorts(2)) as [number, number];
+  stack.use(await startEchoApp(httpPort, tcpPort));
+  const agent = async (workload: string, traffic: object): Promise<AgentProcess> => {
+    const token = join(folder, `${workload}.token`);
+    writeFileSync(token, await controlPlane.joinToken(workload), { mode: 0o600 });
+    const { address, trustBundle, trustDomain } = controlPlane;
+    const identity = { controlPlane: { address, trustBundle, joinToken: { file: token } } };
+    const admin = { listen: '127.0.0.1:0' };
+    return stack.use(await startReadyAgent({ workload, trustDomain, identity, admin, ...traffic }));
+  };
+  const allow = [`spiffe://${controlPlane.trustDomain}/ns/default/sa/cart`];
+  const echo = await agent('echo', {
+    inbound: {
+      listen: '127.0.0.1:0',
+      ports: [
+        { port: httpPort, allow },
+        { port: tcpPort, protocol: 'tcp', allow },
+      ],
+    },
+  });
+  const cart = await agent('cart', {
+    outbound: {
+      upstreams: [
+        { workload: 'echo', port: httpPort, listen: '127.0.0.1:0' },
+        { workload: 'echo', port: tcpPort, listen: '127.0.0.1:0', protocol: 'tcp' },
+      ],
+    },
+  });
+  const http = (await cart.address(`upstream echo:${httpPort}`)).port;
+  const tcp = (await cart.address(`upstream echo:${tcpPort}`)).port;
+  await isAnswered(http);
+  const all = stack.move();
+  return { controlPlane, cart, echo, ports: { http, tcp }, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
+async function startEchoApp(httpPort: number, tcpPort: number): Promise<AsyncDisposable> {
+  const env = { ...process.env, PORT: `${httpPort}`, TCP_PORT: `${tcpPort}` };
+  const app = spawn(process.execPath, [join(import.meta.dirname, 'apps', 'echo.mjs')], { env, stdio: 'inherit' });
+  while (!(await Promise.all([httpPort, tcpPort].map(isOpen))).every(Boolean)) await sleep(50);
+  return {
+    async [Symbol.asyncDispose]() {
+      const ended = once(app, 'exit');
+      app.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port }, () => {
+      socket.destroy();
+      resolve(true);
+    }).on('error', () => resolve(false));
+  });
+}
+
+/** Where `echo` is comes to cart by push, a moment after both are ready. */
+async function isAnswered(port: number): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  for (;;) {
+    const reply = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined);
+    await reply?.arrayBuffer();
+    if (reply?.ok === true) return;
+    if (performance.now() > deadlineMs) throw new Error(`no answer through the mesh: ${reply?.status}`);
+    await sleep(50);
+  }
+}
