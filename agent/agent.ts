@@ -6,7 +6,7 @@ import { createCounters, type AgentCounters } from './admin/metrics.ts';
 import { createReadiness, type Readiness } from './admin/readiness.ts';
 import { startAdmin } from './admin/server.ts';
 import type { Address, AgentConfig } from './config-types.ts';
-import { defaultConnect, defaultLimits, defaultTimes } from './defaults.ts';
+import { defaultConnect, defaultLimits, defaultTimes, inboundTimes } from './defaults.ts';
 import type { AgentEmit } from './events.ts';
 import { giveBackWhenIdle } from './give-back.ts';
 import { createDeadlines } from './http/deadlines.ts';
@@ -44,6 +44,8 @@ interface Source extends IdentitySource {
 }
 
 const drainCheckMs = 50;
+/** An app that is asked to stop and has not called anybody for so long has finished. */
+const quietMs = 1_000;
 
 /**
  * Runs one agent: identity first, then inbound; outbound from the start, so that an app that is early gets a clear 503.
@@ -159,7 +161,9 @@ async function serve({ core, source, deadlines, startedMs }: Serving, { stop, ki
   if (outbound?.httpProxy) emit({ event: 'listener.open', purpose: 'http-proxy', address: show(outbound.httpProxy) });
   const first = await store.first(AbortSignal.any([stop, kill])).catch(() => undefined);
   const inbound =
-    first && config.inbound && (await openInbound({ ...shared, ...inboundParts(core) }, config.inbound, store));
+    first &&
+    config.inbound &&
+    (await openInbound({ ...shared, times: inboundTimes, ...inboundParts(core) }, config.inbound, store));
   if (inbound) {
     emit({ event: 'listener.open', purpose: 'inbound', address: show(inbound.address) });
     source.announce([config.inbound?.advertise ?? inbound.address]);
@@ -175,26 +179,35 @@ async function serve({ core, source, deadlines, startedMs }: Serving, { stop, ki
   readiness.block('draining', 'the agent was told to stop');
   emit({ event: 'agent.draining', drainMs: config.drainMs });
   source.announce([]);
-  await drainAll({ clock, inbound, outbound, pool: core.pool }, kill);
+  const calls = (): number => counters.requests + counters.streams;
+  await drainAll({ clock, inbound, outbound, pool: core.pool, calls }, kill);
+}
+
+interface Open {
+  readonly clock: Clock;
+  readonly inbound: InboundListener | undefined;
+  readonly outbound: OutboundListener | undefined;
+  readonly pool: TunnelPool;
+  /** Grows with every call of the app. */
+  readonly calls: () => number;
 }
 
 /**
- * Inbound says goodbye at once; outbound stays up for what the app still has to finish, and takes no new connection once
- * nobody calls us any more.
+ * Inbound says goodbye at once. Outbound stays up for what the app still has to finish: until nobody calls us any more
+ * and the app itself has called nobody for a while; then idle connections end, and what runs may end.
  */
-async function drainAll(
-  open: {
-    clock: Clock;
-    inbound: InboundListener | undefined;
-    outbound: OutboundListener | undefined;
-    pool: TunnelPool;
-  },
-  kill: AbortSignal,
-): Promise<void> {
-  const { clock, inbound, outbound, pool } = open;
+async function drainAll({ clock, inbound, outbound, pool, calls }: Open, kill: AbortSignal): Promise<void> {
   const wait = (): Promise<void> => clock.sleep(drainCheckMs, kill).catch(() => undefined);
   inbound?.drain();
   while (!kill.aborted && inbound && inbound.connections > 0) await wait();
+  let seen = calls();
+  let quietSinceMs = clock.monotonic();
+  while (!kill.aborted && outbound && clock.monotonic() - quietSinceMs < quietMs) {
+    await wait();
+    if (calls() === seen) continue;
+    seen = calls();
+    quietSinceMs = clock.monotonic();
+  }
   outbound?.drain();
   while (!kill.aborted && outbound && outbound.connections > 0) await wait();
   pool.retireAll();

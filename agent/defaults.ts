@@ -7,7 +7,10 @@ export const defaultLimits: ExchangeLimits = {
   body: { maxTrailerBytes: 16_384, maxTrailers: 100 },
 };
 
-export const defaultTimes: HttpTimes = { headMs: 10_000, idleMs: 300_000, stallMs: 300_000 };
+export const defaultTimes: HttpTimes = { firstMs: 300_000, headMs: 10_000, idleMs: 300_000, stallMs: 300_000 };
+
+/** A peer opens a connection for a request: one that sends none is not kept. */
+export const inboundTimes: HttpTimes = { ...defaultTimes, firstMs: 10_000 };
 
 /** Reaching a peer: one attempt, and all of them. */
 export const defaultConnect = { tryMs: 3_000, overallMs: 10_000 };

@@ -1,6 +1,6 @@
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { readCertificate } from './certificate.ts';
-import { readIssuer, notBeforeSlackMs, type SvidOrder } from './issue-svid.ts';
+import { leafNotAfterMs, notBeforeSlackMs, readIssuer, type SvidOrder } from './issue-svid.ts';
 import { issuerProblem, type IssuerProblem } from './issuer-rules.ts';
 import { readLeaf, type LeafProblem } from './leaf-rules.ts';
 import { admitsNames } from './name-constraints.ts';
@@ -36,8 +36,7 @@ export function checkIssued(
   if (!leaf.spkiDer.equals(expected.spkiDer)) return refuse('other-key');
   if (leaf.serialHex !== expected.serial.toString('hex')) return refuse('other-serial');
   const issuer = readIssuer(expected.issuer);
-  const latestEndMs = Math.min(expected.issuedAtMs + expected.lifeMs, issuer.notAfterMs);
-  if (leaf.notAfterMs > latestEndMs) return refuse('too-long-life');
+  if (leaf.notAfterMs > leafNotAfterMs(expected, issuer.notAfterMs)) return refuse('too-long-life');
   if (Math.abs(leaf.notBeforeMs - expected.issuedAtMs) > notBeforeSlackMs + 1000) return refuse('other-not-before');
   const problem = issuerProblem(issuer);
   if (problem !== undefined) return refuse(problem);

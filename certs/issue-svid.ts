@@ -40,7 +40,7 @@ const leafExtensions = [
   x509.extendedKeyUsage([oids.serverAuth, oids.clientAuth]),
 ];
 
-/** Builds and signs a leaf, DER. Its `notAfter` is the order's, cut to the second, and never after the issuer's own. */
+/** Builds and signs a leaf, DER. */
 export async function issueSvid(order: SvidOrder, issuer: Issuer): Promise<Buffer> {
   const authority = readIssuer(issuer.certificateDer);
   checkOrder(order, authority);
@@ -49,7 +49,7 @@ export async function issueSvid(order: SvidOrder, issuer: Issuer): Promise<Buffe
     issuerDer: authority.subjectDer,
     subjectDer: x509.emptyName,
     notBeforeMs: order.issuedAtMs - notBeforeSlackMs,
-    notAfterMs: Math.min(order.issuedAtMs + order.lifeMs, authority.notAfterMs),
+    notAfterMs: leafNotAfterMs(order, authority.notAfterMs),
     spkiDer: order.spkiDer,
     extensions: [
       ...leafExtensions,
@@ -59,6 +59,14 @@ export async function issueSvid(order: SvidOrder, issuer: Issuer): Promise<Buffe
     ],
   });
   return x509.attachSignature(tbs, await issuer.sign(tbs));
+}
+
+/**
+ * The end of a leaf: the order's, up to the next whole second, never after its issuer's. Up, because a life of 10 s cut to
+ * the second below could be 9: renewal and what an outage may last are shares of the life that was ordered.
+ */
+export function leafNotAfterMs(order: Pick<SvidOrder, 'issuedAtMs' | 'lifeMs'>, issuerNotAfterMs: number): number {
+  return Math.min(Math.ceil((order.issuedAtMs + order.lifeMs) / 1000) * 1000, issuerNotAfterMs);
 }
 
 /** Throws on a serial, a life or an issuer near its end that no caller of ours may come with. */

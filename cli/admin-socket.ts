@@ -6,6 +6,8 @@ import type { Clock } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 
 const deadlineMs = 5_000;
+const retryMs = 250;
+const awayCodes = new Set(['NO_CONTROL_PLANE', 'CONTROL_PLANE_UNREACHABLE']);
 
 /** Where the control plane with this data directory listens for its operator. Throws `Fault` NO_CONTROL_PLANE. */
 async function adminSocketOf(dataDir: string): Promise<string> {
@@ -38,6 +40,24 @@ export async function endpointsAnnounced(
     return false;
   } finally {
     client.close();
+  }
+}
+
+/** As `createJoinToken`, but waits up to `patienceMs` for a control plane that is just away. */
+export async function awaitJoinToken(
+  dataDir: string,
+  request: CreateJoinTokenRequest,
+  { patienceMs, ...reach }: Reach & { readonly patienceMs: number },
+): Promise<CreateJoinTokenResponse> {
+  const untilMs = reach.clock.monotonic() + patienceMs;
+  for (;;) {
+    try {
+      return await createJoinToken(dataDir, request, reach);
+    } catch (error) {
+      const isAway = error instanceof Fault && awayCodes.has(error.code);
+      if (!isAway || reach.clock.monotonic() > untilMs) throw error;
+      await reach.clock.sleep(retryMs, reach.signal);
+    }
   }
 }
 

@@ -37,7 +37,8 @@ export type ControlPlaneEvent =
   | { event: 'watch.closed'; spiffeId: string; peer: string }
   | { event: 'watch.refused'; reason: string; peer: string }
   | { event: 'watch.not-applied'; spiffeId: string; version: number; problem: string }
-  | { event: 'endpoints.changed'; spiffeId: string; endpoints: readonly string[] }
+  | { event: 'endpoints.changed'; spiffeId: string; endpoints: number }
+  | { event: 'endpoints.refused'; spiffeId: string; endpoints: number; refused: number }
   | { event: 'request.failed'; error: unknown };
 
 export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Level>> = {
@@ -55,5 +56,17 @@ export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Lev
   'watch.refused': 'warn',
   'watch.not-applied': 'warn',
   'endpoints.changed': 'info',
+  'endpoints.refused': 'warn',
   'request.failed': 'error',
 };
+
+/** A stranger, or one workload gone bad, can cause these at will. */
+export const floodableEvents: ReadonlySet<ControlPlaneEvent['event']> = new Set([
+  'certificate.refused',
+  'watch.opened',
+  'watch.closed',
+  'watch.refused',
+  'watch.not-applied',
+  'endpoints.changed',
+  'endpoints.refused',
+]);

@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import type { Clock } from '#runtime/clock.ts';
 
 /** A token bucket: `burst` at once, refilled with `perSecond`. */
@@ -67,12 +66,27 @@ export function createRateLimiter({ burst, perSecond }: RateLimit, clock: Pick<C
   };
 }
 
-/** `192.0.2.1:40000` → `192.0.2.1`; of IPv6 the first 64 bits, because one host commands all the rest. */
-export function addressKey(peerAddress: string): string {
-  const host = peerAddress.slice(0, peerAddress.lastIndexOf(':')).replace(/^::ffff:(?=\d+\.)/, '');
-  if (!isIPv6(host)) return host;
-  const [head = '', tail] = host.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (tail !== undefined) while (groups.length < 4) groups.push('0'); // what `::` stands for reaches past the 64th bit, or is cut
-  return groups.slice(0, 4).join(':');
+/** Holds back one caller who asks too often; nothing it says is lost. */
+export interface Pace {
+  /** Resolves at once within the limit, otherwise when its turn has come; rejects with the signal's reason. */
+  turn(signal: AbortSignal): Promise<void>;
+}
+
+export function createPace({ burst, perSecond }: RateLimit, clock: Pick<Clock, 'monotonic' | 'sleep'>): Pace {
+  let tokens = burst;
+  let atMs = clock.monotonic();
+  return {
+    async turn(signal) {
+      const nowMs = clock.monotonic();
+      tokens = Math.min(burst, tokens + ((nowMs - atMs) / 1000) * perSecond) - 1;
+      atMs = nowMs;
+      if (tokens >= 0) return;
+      try {
+        await clock.sleep((-tokens / perSecond) * 1000, signal);
+      } catch (error) {
+        tokens += 1; // whoever left has not had its turn
+        throw error;
+      }
+    },
+  };
 }

@@ -5,8 +5,12 @@ import { ok, refuse, type Result } from '#runtime/result.ts';
 import * as tables from './tables.ts';
 import { decode, encode, type Decoded } from './wire.ts';
 
-/** No message is larger, in either direction. */
+/** No answer is larger. */
 export const maxMessageBytes = 256 * 1024;
+/** No request is larger: 1000 upstreams with names of 63 letters and 16 endpoints need 67 KiB. */
+export const maxRequestBytes = 80 * 1024;
+/** A CSR of 16 KiB and a join token fit. */
+export const maxStrangerRequestBytes = 32 * 1024;
 /** The name of a workload: one DNS label (RFC 1123, section 2.1). */
 export const workloadNameForm = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -80,7 +84,7 @@ export interface Workload {
   readonly endpoints: readonly Endpoint[];
 }
 
-/** `version` counts up from 1 on each stream. `workloads` is the full state of every upstream subscribed to. */
+/** `version` counts up from 1 on each stream. `workloads` is the full state of every workload it names; one that is not named is as it was. */
 export type WatchResponse =
   | { readonly kind: 'trust-bundle'; readonly version: number; readonly trustBundle: TrustBundle }
   | { readonly kind: 'workloads'; readonly version: number; readonly workloads: readonly Workload[] }

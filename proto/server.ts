@@ -6,8 +6,10 @@ import * as grpc from '@grpc/grpc-js';
 import type { Clock } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 import type { Result } from '#runtime/result.ts';
+import { addressKey } from './address-key.ts';
 import { writeTo, type ByteStream } from './channel.ts';
-import { maxMessageBytes } from './messages.ts';
+import { createConnectionPool, type ConnectionLimit, type ConnectionPool } from './connections.ts';
+import { maxMessageBytes, maxRequestBytes, maxStrangerRequestBytes } from './messages.ts';
 import { presentedChain, tls13 } from './pinned-tls.ts';
 import { refusalCodes, type Refusal } from './refusal.ts';
 
@@ -53,14 +55,32 @@ export interface ByteServer {
 const serverOptions: grpc.ServerOptions = {
   'grpc.enable_channelz': 0,
   'grpc.max_send_message_length': maxMessageBytes,
-  'grpc.max_receive_message_length': maxMessageBytes,
-  'grpc.max_concurrent_streams': 128,
   'grpc.keepalive_time_ms': 20_000,
   'grpc.keepalive_timeout_ms': 10_000,
+};
+/** An agent has one stream open and asks for a certificate beside it. */
+const verifiedOptions: grpc.ServerOptions = {
+  ...serverOptions,
+  'grpc.max_receive_message_length': maxRequestBytes,
+  'grpc.max_concurrent_streams': 4,
   'grpc.max_connection_idle_ms': 600_000,
   'grpc-node.max_session_memory': 16, // MB
 };
-const maxConnections = 4096;
+/** Whoever has no certificate asks for one, once: all strangers together hold 16 MiB of unfinished requests at most. */
+const strangerOptions: grpc.ServerOptions = {
+  ...serverOptions,
+  'grpc.max_receive_message_length': maxStrangerRequestBytes,
+  'grpc.max_concurrent_streams': 2,
+  'grpc-node.max_session_memory': 1, // MB
+};
+/** Sockets whose TLS handshake is not over, by address. */
+const handshakeLimit: ConnectionLimit = { total: 256, perKey: 128 };
+/** Connections without a verified certificate, by address. */
+const strangerLimit: ConnectionLimit = { total: 256, perKey: 64 };
+/** Connections with one, by its names. While an agent's SVID rotates it has two. */
+const verifiedLimit: ConnectionLimit = { total: 4096, perKey: 512 };
+/** What a stranger's connection has for its call, all in all. */
+const strangerMs = 8000;
 /** No session is resumed: each connection is judged by a full handshake. */
 const secureOptions = constants.SSL_OP_NO_TICKET;
 const tlsOptions = {
@@ -85,32 +105,35 @@ export async function startServer(
   context: SecureContextOptions | undefined,
   parts: ServerParts,
 ): Promise<ByteServer> {
+  const { clock } = parts;
   const closing = new AbortController();
   const sockets = new Set<Socket>();
   const peers = new Map<string, PeerChain>();
+  const handshakes = createConnectionPool(handshakeLimit, clock);
+  const strangers = createConnectionPool(strangerLimit, clock);
+  const verified = createConnectionPool(verifiedLimit, clock);
   const contextOf = (call: ServerCall): CallContext => {
     const peerAddress = call.getPeer();
     return { peerAddress, peerChain: peers.get(peerAddress) };
   };
-  const server = new grpc.Server({ ...serverOptions, interceptors: [firstMessageDeadline(parts.clock)] });
-  for (const [path, handler] of Object.entries(parts.unary)) {
-    server.register(path, serveUnary(handler, contextOf, parts), identity, identity, 'unary');
-  }
-  for (const [path, handler] of Object.entries(parts.duplex)) {
-    server.register(
-      path,
-      serveDuplex(handler, contextOf, { ...parts, closing: closing.signal }),
-      identity,
-      identity,
-      'bidi',
-    );
-  }
-  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  const services: Services = { ...parts, contextOf, strangers, closing: closing.signal };
+  const doors = { verified: openDoor(verifiedOptions, services), strangers: openDoor(strangerOptions, services) };
   function accept(socket: Socket): void {
-    const chain = socket instanceof TLSSocket ? verifiedChain(socket) : undefined;
-    if (chain !== undefined) remember(`${socket.remoteAddress}:${socket.remotePort}`, { chainDer: chain }, socket);
     socket.on('error', () => undefined).setNoDelay();
-    injector.injectConnection(socket);
+    if (!(socket instanceof TLSSocket)) return doors.verified.inject(socket);
+    const peerAddress = addressOf(socket);
+    const leaf = socket.authorized ? socket.getPeerX509Certificate() : undefined;
+    handshakes.release(peerAddress);
+    if (leaf === undefined) return acceptStranger(socket, peerAddress);
+    verified.admit(socket, { peerAddress, key: leaf.subjectAltName ?? '' });
+    remember(peerAddress, { chainDer: presentedChain(leaf) }, socket);
+    doors.verified.inject(socket);
+  }
+  function acceptStranger(socket: TLSSocket, peerAddress: string): void {
+    strangers.admit(socket, { peerAddress, key: addressKey(peerAddress) });
+    const end = clock.timer(strangerMs, () => socket.destroy());
+    socket.once('close', () => end.cancel());
+    doors.strangers.inject(socket);
   }
   function remember(address: string, chain: PeerChain, socket: Socket): void {
     peers.set(address, chain);
@@ -123,8 +146,9 @@ export async function startServer(
   const listener = tlsServer ?? createServer(accept);
   listener.on('connection', (socket: Socket) => {
     sockets.add(socket.once('close', () => sockets.delete(socket)));
+    const peerAddress = addressOf(socket);
+    if (context !== undefined) handshakes.admit(socket, { peerAddress, key: addressKey(peerAddress) });
   });
-  listener.maxConnections = maxConnections;
   listener.listen(listen);
   await once(listener, 'listening').catch((cause: unknown) => {
     const where = 'path' in listen ? listen.path : `${listen.host}:${listen.port}`;
@@ -139,31 +163,58 @@ export async function startServer(
       closing.abort();
       const closed = once(listener, 'close');
       listener.close();
-      injector.drain(graceMs);
-      const cut = parts.clock.timer(graceMs, () => sockets.forEach((socket) => socket.destroy()));
+      doors.verified.drain(graceMs);
+      doors.strangers.drain(graceMs);
+      const cut = clock.timer(graceMs, () => sockets.forEach((socket) => socket.destroy()));
       await closed;
       cut.cancel();
-      server.forceShutdown();
+      doors.verified.shutdown();
+      doors.strangers.shutdown();
     },
   };
 }
 
-function verifiedChain(socket: TLSSocket): readonly Buffer[] | undefined {
-  if (!socket.authorized) return undefined;
-  const leaf = socket.getPeerX509Certificate();
-  return leaf === undefined ? undefined : presentedChain(leaf);
-}
+/** As gRPC names the peer of a call. */
+const addressOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress}:${remotePort}`;
 
 type ServerCall = grpc.ServerUnaryCall<Buffer, Buffer> | grpc.ServerDuplexStream<Buffer, Buffer>;
-type ContextOf = (call: ServerCall) => CallContext;
+
+interface Services extends ServerParts {
+  contextOf(call: ServerCall): CallContext;
+  readonly strangers: ConnectionPool;
+  readonly closing: AbortSignal;
+}
+
+/** The same services, within the limits for those who come in here. */
+interface Door {
+  inject(socket: Socket): void;
+  drain(graceMs: number): void;
+  shutdown(): void;
+}
+
+function openDoor(options: grpc.ServerOptions, services: Services): Door {
+  const server = new grpc.Server({ ...options, interceptors: [firstMessageDeadline(services.clock)] });
+  for (const [path, handler] of Object.entries(services.unary)) {
+    server.register(path, serveUnary(handler, services), identity, identity, 'unary');
+  }
+  for (const [path, handler] of Object.entries(services.duplex)) {
+    server.register(path, serveDuplex(handler, services), identity, identity, 'bidi');
+  }
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  return {
+    inject: (socket) => injector.injectConnection(socket),
+    drain: (graceMs) => injector.drain(graceMs),
+    shutdown: () => server.forceShutdown(),
+  };
+}
 
 function serveUnary(
   handler: UnaryHandler,
-  contextOf: ContextOf,
-  { onFault }: Pick<ServerParts, 'onFault'>,
+  { contextOf, strangers, onFault }: Services,
 ): grpc.handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
-    handler(call.request, contextOf(call)).then(
+    const context = contextOf(call);
+    strangers.atWork(context.peerAddress, handler(call.request, context)).then(
       (outcome) => (outcome.ok ? callback(null, outcome.value) : callback(toStatus(outcome.reason))),
       (error: unknown) => {
         onFault(error);
@@ -175,8 +226,7 @@ function serveUnary(
 
 function serveDuplex(
   handler: DuplexHandler,
-  contextOf: ContextOf,
-  { onFault, closing }: Pick<ServerParts, 'onFault'> & { closing: AbortSignal },
+  { contextOf, onFault, closing }: Services,
 ): grpc.handleBidiStreamingCall<Buffer, Buffer> {
   return (call) => {
     const gone = new AbortController();

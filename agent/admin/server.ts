@@ -16,7 +16,13 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-const limits = { maxHeaderSize: 8 * 1024, headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000 };
+const limits = {
+  maxHeaderSize: 8 * 1024,
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+};
 const maxConnections = 64;
 
 /** Opens the read-only TCP port and the Unix socket, as configured. Throws `ADMIN_NOT_OPEN` or `ADMIN_SOCKET_UNSAFE`. */

@@ -11,6 +11,7 @@ import {
 } from './head.ts';
 import { headerField } from './header-field.ts';
 import { chunkedCoding, connectionClose, connectionKeepAlive, contentLength, webSocketUpgrade } from './own-fields.ts';
+import { decisionHeader } from './problem.ts';
 import { readHead } from './read-head.ts';
 import { endToEndHeaders, writeRequestHead, writeResponseHead } from './write.ts';
 
@@ -21,7 +22,8 @@ export interface Forwarded {
   readonly target: string;
   /** End-to-end headers, ours set; without framing. */
   readonly headers: readonly HeaderField[];
-  readonly filterTrailers: (trailers: readonly HeaderField[]) => readonly HeaderField[];
+  /** Which fields of the answer, and which trailers of both messages, may pass. */
+  readonly filterFields: (fields: readonly HeaderField[]) => readonly HeaderField[];
 }
 
 export interface ExchangeLimits {
@@ -49,6 +51,8 @@ export type Exchanged =
   | {
       readonly kind: 'done';
       readonly status: number;
+      /** `agent`: it names a decision. Only what a peer's agent sent says so truly: it removes the name from its app's answers. */
+      readonly answeredBy: 'app' | 'agent';
       readonly downReusable: boolean;
       readonly upReusable: boolean;
       readonly upIdleMs: number | undefined;
@@ -59,6 +63,7 @@ export type Exchanged =
   | { readonly kind: 'failed'; readonly problem: ExchangeProblem; readonly answered: 'nothing' | 'partly' };
 
 const maxInterim = 10;
+const decisionName = decisionHeader.toLowerCase();
 
 /** Sends one request up and its answer down, both written anew. Request body and answer flow at the same time. */
 export async function exchange(
@@ -79,7 +84,7 @@ export async function exchange(
       'latin1',
     ),
     limits: limits.body,
-    filterTrailers: request.filterTrailers,
+    filterTrailers: request.filterFields,
     onProgress,
   });
   let sent: PumpEnd | undefined;
@@ -132,11 +137,16 @@ async function receive(
     const { head } = read;
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return failed({ badResponse: headers.reason });
-    if (head.status === 101) return upgrade(down, request, { head, headers: headers.value });
+    if (head.status === 101) return upgrade(down, request, { head, headers: request.filterFields(headers.value) });
     if (head.status >= 200)
-      return answerWith({ down, up }, request, { head, headers: headers.value, limits, onProgress });
+      return answerWith({ down, up }, request, {
+        head,
+        headers: request.filterFields(headers.value),
+        limits,
+        onProgress,
+      });
     if (interim >= maxInterim) return failed({ badResponse: 'too-many-interim' });
-    if (request.head.version === '1.1') await writeHead(down, head, headers.value);
+    if (request.head.version === '1.1') await writeHead(down, head, request.filterFields(headers.value));
   }
 }
 
@@ -176,7 +186,7 @@ async function answerWith(
     as: unframed && !old ? 'chunked' : 'plain',
     head: Buffer.from(writeResponseHead(head, headers), 'latin1'),
     limits: limits.body,
-    filterTrailers: request.filterTrailers,
+    filterTrailers: request.filterFields,
     onProgress,
   });
   if (moved.kind === 'to-cut') return { kind: 'failed', problem: 'downstream-gone', answered: 'partly' };
@@ -184,7 +194,8 @@ async function answerWith(
   if (moved.kind === 'refused') return { kind: 'failed', problem: { badResponse: moved.reason }, answered: 'partly' };
   const upReusable = head.keepAlive && framing.kind !== 'until-close';
   const upIdleMs = head.keepAliveTimeoutSeconds === undefined ? undefined : head.keepAliveTimeoutSeconds * 1000;
-  return { kind: 'done', status: head.status, downReusable, upReusable, upIdleMs };
+  const answeredBy = head.headers.some(({ name }) => name === decisionName) ? 'agent' : 'app';
+  return { kind: 'done', status: head.status, answeredBy, downReusable, upReusable, upIdleMs };
 }
 
 /** The length that the answer to a GET would have had: the answer to HEAD and a 304 say it without having a body. */

@@ -1,6 +1,12 @@
 import { unreachable } from '#runtime/result.ts';
 import type { HeadProblem } from './head.ts';
 
+/**
+ * Names the decision behind an answer of an agent. Reserved: an app's own is removed, so that the caller's agent can tell
+ * an answer of the other agent from one of the app.
+ */
+export const decisionHeader = 'X-Eastwest-Decision';
+
 export interface Problem {
   readonly status: number;
   readonly title: string;
@@ -32,21 +38,22 @@ const reasonPhrases: ReadonlyMap<number, string> = new Map([
 /** A whole answer of ours, after which the connection closes: `application/problem+json` (RFC 9457). */
 export function problemResponse(problem: Problem): Buffer {
   const content = Buffer.from(problemContent(problem), 'utf8');
-  return Buffer.concat([Buffer.from(problemHead(problem.status, content.length), 'latin1'), content]);
+  return Buffer.concat([Buffer.from(problemHead(problem, content.length), 'latin1'), content]);
 }
 
 /** The same answer to a HEAD request: without the content, whose length it tells (RFC 9110, section 9.3.2). */
 export function problemResponseToHead(problem: Problem): Buffer {
-  return Buffer.from(problemHead(problem.status, Buffer.byteLength(problemContent(problem))), 'latin1');
+  return Buffer.from(problemHead(problem, Buffer.byteLength(problemContent(problem))), 'latin1');
 }
 
 function problemContent({ status, title, detail, decisionId }: Problem): string {
   return JSON.stringify({ title, status, detail, decisionId });
 }
 
-function problemHead(status: number, contentBytes: number): string {
+function problemHead({ status, decisionId }: Problem, contentBytes: number): string {
   return (
     `HTTP/1.1 ${status} ${reasonPhrases.get(status) ?? 'Error'}\r\n` +
+    (decisionId === undefined ? '' : `${decisionHeader}: ${decisionId}\r\n`) +
     'Content-Type: application/problem+json\r\n' +
     `Content-Length: ${contentBytes}\r\n` +
     'Cache-Control: no-store\r\n' +

@@ -29,7 +29,13 @@ export type Admission<P> =
   | { readonly kind: 'forward'; readonly request: Forwarded; readonly upstream: Upstream<P> }
   | { readonly kind: 'answer'; readonly answer: Answer }
   /** `answer` is sent, and the connection with all that follows on it then belongs to `serve`. */
-  | { readonly kind: 'hand-over'; readonly answer: Buffer; readonly serve: () => Promise<void> };
+  | { readonly kind: 'hand-over'; readonly answer: Buffer; readonly serve: () => HandedOver };
+
+/** Whoever serves a connection now that was handed over. */
+export interface HandedOver {
+  readonly done: Promise<void>;
+  drain?(): void;
+}
 
 export interface HttpService<P> {
   readonly clock: Clock;
@@ -43,7 +49,7 @@ export interface HttpService<P> {
     refused(reason: HeadProblem): Answer;
     unreachable(problem: P): Answer;
     failed(problem: ExchangeProblem): Answer;
-    answered(status: number): void;
+    answered(status: number, by: 'app' | 'agent'): void;
     upgraded(): void;
     /** A stream that had been upgraded is over. */
     upgradeEnded(how: 'ended' | 'cut'): void;
@@ -55,6 +61,8 @@ export interface HttpService<P> {
 export interface HttpTimes {
   /** From the first byte of a head to its last. */
   readonly headMs: number;
+  /** From the connection's start to the first byte of its first request. */
+  readonly firstMs: number;
   /** Between requests. */
   readonly idleMs: number;
   /** Within a request, without a byte in either direction. */
@@ -81,6 +89,8 @@ class Connection<P> {
   readonly #deadline: Deadline;
   #phase: 'idle' | 'head' | 'exchange' = 'idle';
   #draining = false;
+  #isFirst = true;
+  #successor: HandedOver | undefined;
   /** Of the current request. */
   #method = '';
   readonly #onProgress = (): void => this.#deadline.set(this.#service.times.stallMs);
@@ -102,6 +112,7 @@ class Connection<P> {
 
   drain(): void {
     this.#draining = true;
+    this.#successor?.drain?.();
     if (this.#phase === 'idle' && this.#down.isIdle) this.#down.duplex.end();
   }
 
@@ -116,7 +127,8 @@ class Connection<P> {
     const { times, limits, report } = this.#service;
     this.#phase = 'idle';
     this.#method = '';
-    this.#deadline.set(times.idleMs);
+    this.#deadline.set(this.#isFirst ? times.firstMs : times.idleMs);
+    this.#isFirst = false;
     const read = await readHead(
       this.#down,
       (bytes) => readRequestHead(bytes, limits.head),
@@ -150,7 +162,9 @@ class Connection<P> {
     const early = this.#down.release();
     for (const bytes of early.reverse()) this.#down.duplex.unshift(bytes);
     this.#down.duplex.write(answer);
-    await serve();
+    this.#successor = serve();
+    if (this.#draining) this.#successor.drain?.();
+    await this.#successor.done;
     return false;
   }
 
@@ -179,7 +193,7 @@ class Connection<P> {
   #answered(result: Exchanged & { kind: 'done' }, upstream: Upstream<P>): boolean {
     const keep = result.upReusable && !this.#draining;
     upstream.release(keep ? { kind: 'keep', idleMs: result.upIdleMs } : { kind: 'drop' });
-    this.#service.report.answered(result.status);
+    this.#service.report.answered(result.status, result.answeredBy);
     if (result.downReusable && !this.#draining) return true;
     this.#endAndLinger();
     return false;

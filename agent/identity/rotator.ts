@@ -88,6 +88,7 @@ export class Rotator {
 
   /** Returns how long to wait for the next attempt. */
   async #attempt(signal: AbortSignal): Promise<number> {
+    this.#tellExpiry(); // now: a call to a silent control plane may last
     try {
       return await this.#renew(signal);
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { createServer, type TLSSocket, type Server } from 'node:tls';
 import type { Address, InboundConfig, InboundPortConfig } from '#agent/config-types.ts';
 import type { HttpConnection } from '#agent/http/serve.ts';
@@ -5,8 +6,10 @@ import type { IdentitySnapshot, IdentityStore } from '#agent/identity/store.ts';
 import { serverTlsOptions } from '#agent/tls/contexts.ts';
 import { verifyPeer, type VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import { listen } from '#agent/listen.ts';
+import { maxOpenFiles } from '#runtime/open-files.ts';
 import type { InboundParts } from './caller.ts';
 import { openInboundTcp, serveInboundHttp } from './serve.ts';
+import { createHandshakes } from './handshakes.ts';
 import { serveTunnel } from './tunnel.ts';
 
 export interface InboundListener {
@@ -24,7 +27,11 @@ interface Connection {
   destroy(): void;
 }
 
-const maxConnections = 20_000;
+/** Each caller's connection needs one to the app, and the app's side of the agent needs sockets too. */
+const maxConnections = Math.min(20_000, Math.floor((maxOpenFiles() ?? Infinity) * 0.4));
+const maxHandshakes = 512;
+/** A caller that vanished without a word is noticed by TCP keep-alive; without it its streams would stay for good. */
+const keepAliveMs = 30_000;
 
 /**
  * Accepts mTLS on the inbound port, and on the ports' own plain listeners. ALPN `h2` alone is a tunnel; a client that
@@ -39,6 +46,7 @@ export async function openInbound(
   const ports = new Map(config.ports.map((port) => [port.port, port]));
   const connections = new Set<Connection>();
   const servers: Server[] = [];
+  const handshakes = createHandshakes(maxHandshakes);
   const open = async (
     address: Address,
     serve: (socket: TLSSocket, peer: VerifiedPeer) => Connection,
@@ -47,10 +55,14 @@ export async function openInbound(
       ...serverTlsOptions(first),
       noDelay: true,
       allowHalfOpen: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveMs,
       ALPNCallback: ({ protocols }) => chooseProtocol(protocols, address === config.listen),
     });
     server.maxConnections = maxConnections;
+    server.on('connection', (socket: Socket) => handshakes.begun(socket));
     server.on('secureConnection', (socket) => {
+      handshakes.finished(socket);
       accept(parts, socket, { identity, connections, serve });
     });
     server.on('tlsClientError', (error, socket) => {

@@ -34,7 +34,7 @@ export function serveInboundHttp(parts: InboundParts, duplex: Duplex, caller: Ca
     if (head.form === 'authority') return { kind: 'answer', answer: report.refused('bad-target') }; // CONNECT is for proxies
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason) };
-    const request = { head, target: originForm(head), headers: headers.value, filterTrailers: stripReserved };
+    const request = { head, target: originForm(head), headers: headers.value, filterFields: stripReserved };
     return forward(permit.value, request, { identity, app });
   };
   return serveHttp<'app-unreachable'>(duplex, { ...parts, admit, report, closed: () => app.close() });

@@ -8,6 +8,8 @@ import type { TLSSocket } from 'node:tls';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import { cut } from '#agent/tunnel/cut.ts';
+import type { HttpConnection } from '#agent/http/serve.ts';
+import { createUnreadCeiling } from '#agent/tunnel/unread-ceiling.ts';
 import { tunnelSettings, tunnelWindowBytes } from '#agent/tunnel/settings.ts';
 import type { InboundParts } from './caller.ts';
 import { openInboundTcp, serveInboundHttp } from './serve.ts';
@@ -21,6 +23,9 @@ export interface InboundSession {
 /** RFC 9113 §7: the request needs HTTP/1.1, which this port speaks by ALPN. */
 const http11Required = 0xd;
 
+/** How long a peer has after GOAWAY to end its idle streams itself, as our agents do. */
+const goodbyeMs = 1_000;
+
 /** How long a peer that was refused may go on sending. */
 const refusalLingerMs = 1_000;
 
@@ -32,7 +37,7 @@ export function serveTunnel(
 ): InboundSession {
   const session: ServerHttp2Session = performServerHandshake(socket, {
     settings: tunnelSettings,
-    maxSessionMemory: 1024,
+    maxSessionMemory: 128,
   });
   session.setLocalWindowSize(tunnelWindowBytes);
   session.on('error', () => undefined); // 'close' follows
@@ -43,29 +48,44 @@ export function serveTunnel(
     else session.close(); // GOAWAY; what is in flight lives on
   });
   session.once('close', () => expiry.cancel());
+  const unread = createUnreadCeiling(parts.clock);
+  const connections = new Set<HttpConnection>();
   session.on('stream', (stream, headers) => {
+    unread.add(stream);
     stream.on('error', () => undefined); // 'close' and 'aborted' tell
     if (headers[':method'] !== 'CONNECT') return stream.close(http11Required);
     const port = ports.get(authorityPort(headers));
     if (!port) return refuseStream(parts, stream, 404);
     if (parts.clock.now() >= peer.svid.notAfterMs) return refuseStream(parts, stream, 401);
-    void acceptStream(parts, stream, { peer, port });
+    if (port.protocol === 'tcp') void acceptOpaque(parts, stream, { peer, port });
+    else acceptHttp(parts, stream, { peer, port, connections });
   });
   return {
-    drain: () => session.close(), // GOAWAY; bare, it would leave an idle session deaf to its own end
+    drain() {
+      session.close(); // GOAWAY; bare, it would leave an idle session deaf to its own end
+      const idle = parts.clock.timer(goodbyeMs, () => connections.forEach((connection) => connection.drain()));
+      session.once('close', () => idle.cancel());
+    },
     destroy: () => session.destroy(),
   };
 }
 
-async function acceptStream(
+function acceptHttp(
+  parts: InboundParts,
+  stream: ServerHttp2Stream,
+  { connections, ...caller }: { peer: VerifiedPeer; port: InboundPortConfig; connections: Set<HttpConnection> },
+): void {
+  stream.respond({ ':status': 200 });
+  const connection = serveInboundHttp(parts, stream, caller);
+  connections.add(connection);
+  stream.once('close', () => connections.delete(connection));
+}
+
+async function acceptOpaque(
   parts: InboundParts,
   stream: ServerHttp2Stream,
   caller: { peer: VerifiedPeer; port: InboundPortConfig },
 ): Promise<void> {
-  if (caller.port.protocol === 'http') {
-    stream.respond({ ':status': 200 });
-    return serveInboundHttp(parts, stream, caller).done;
-  }
   stream.pause();
   const opened = await openInboundTcp(parts, caller);
   if (stream.destroyed || stream.aborted) return cut(stream);

@@ -1,6 +1,7 @@
 import { ByteChannel } from '#agent/http/channel.ts';
 import type { Acquired, Upstream } from '#agent/http/serve.ts';
 import type { OpenPeer, OpenProblem, Peer, PeerStream } from '#agent/tunnel/peer.ts';
+import type { Clock } from '#runtime/clock.ts';
 import { ok, type Result } from '#runtime/result.ts';
 
 export interface PeerUpstream extends Upstream<OpenProblem> {
@@ -9,12 +10,18 @@ export interface PeerUpstream extends Upstream<OpenProblem> {
   close(): void;
 }
 
+/** A peer that was told the end has this long to end its own side; its session could never close otherwise. */
+const endMs = 5_000;
+
 /**
  * One app connection's way to a peer: a stream that is kept between requests as long as its session is fresh, and let
  * go at once when the session retires, so that the next request goes out under the newest certificates. Only this side
  * ends an idle stream; the peer's agent never does, so no request can meet a stream that is just being closed.
  */
-export function createPeerUpstream(openPeer: OpenPeer, signal: AbortSignal): PeerUpstream {
+export function createPeerUpstream(
+  openPeer: OpenPeer,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): PeerUpstream {
   let peer: Peer | undefined;
   let kept: { stream: PeerStream; channel: ByteChannel; peer: Peer; ignoreRetired: () => void } | undefined;
   let phase: 'idle' | 'busy' = 'idle';
@@ -25,8 +32,11 @@ export function createPeerUpstream(openPeer: OpenPeer, signal: AbortSignal): Pee
     kept = undefined;
     ignoreRetired();
     channel.discard();
-    if (how === 'end') channel.duplex.end();
-    else channel.duplex.destroy(new Error('not needed any more'));
+    const { duplex } = channel;
+    if (how === 'destroy') return void duplex.destroy(new Error('not needed any more'));
+    duplex.end();
+    const overdue = clock.timer(endMs, () => duplex.destroy(new Error('the peer does not end its side')));
+    duplex.once('close', () => overdue.cancel());
   };
 
   const open = async (): Promise<Result<Acquired, OpenProblem>> => {

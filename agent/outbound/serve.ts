@@ -6,7 +6,14 @@ import { exchangeProblemAnswer, exchangeProblemName, headProblemAnswer, type Ans
 import type { Deadlines } from '#agent/http/deadlines.ts';
 import type { ExchangeLimits, ExchangeProblem } from '#agent/http/exchange.ts';
 import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
-import { serveHttp, type Admission, type HttpConnection, type HttpService, type HttpTimes } from '#agent/http/serve.ts';
+import {
+  serveHttp,
+  type Admission,
+  type HandedOver,
+  type HttpConnection,
+  type HttpService,
+  type HttpTimes,
+} from '#agent/http/serve.ts';
 import { connectTcp, createTcpUpstream } from '#agent/http/tcp-upstream.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import { cut } from '#agent/tunnel/cut.ts';
@@ -36,14 +43,14 @@ export interface OutboundParts {
 export type Routed =
   | { readonly kind: 'peer'; readonly peer: Peer; readonly target: string }
   | { readonly kind: 'past-the-mesh'; readonly address: Address; readonly target: string }
-  | { readonly kind: 'hand-over'; readonly answer: Buffer; readonly serve: () => Promise<void> };
+  | { readonly kind: 'hand-over'; readonly answer: Buffer; readonly serve: () => HandedOver };
 
 export type Route = (head: RequestHead) => Result<Routed, OutboundProblem>;
 
 /** An app's HTTP connection: each request goes to whom `route` says, over the freshest session. */
 export function serveOutboundHttp(parts: OutboundParts, socket: Socket, route: Route): HttpConnection {
   const { counters } = parts;
-  const toPeer = createPeerUpstream(parts.openPeer, parts.kill);
+  const toPeer = createPeerUpstream(parts.openPeer, { clock: parts.clock, signal: parts.kill });
   let past: { readonly address: Address; readonly upstream: ReturnType<typeof createTcpUpstream> } | undefined;
   const report = createReport(parts);
 
@@ -72,7 +79,7 @@ export function serveOutboundHttp(parts: OutboundParts, socket: Socket, route: R
     report.towards(routed.kind === 'peer' ? routed.peer.workload : head.host);
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason) };
-    const request = { head, target: routed.target, headers: headers.value, filterTrailers: passTrailers };
+    const request = { head, target: routed.target, headers: headers.value, filterFields: passAll };
     return { kind: 'forward', request, upstream: upstreamTo(routed) };
   };
   return serveHttp<OutboundProblem>(socket, {
@@ -149,7 +156,12 @@ function createReport({ counters, emit }: OutboundParts): Report {
       counters.failed += 1;
       return exchangeProblemAnswer(problem, fail(exchangeProblemName(problem)));
     },
-    answered: () => counters.requestsByPeer.add(destination),
+    answered(status, by) {
+      counters.requestsByPeer.add(destination);
+      if (by === 'app') return;
+      if (status === 401 || status === 403) counters.denied += 1;
+      else counters.failed += 1;
+    },
     upgraded() {
       counters.streams += 1;
       counters.openStreams += 1;
@@ -163,4 +175,4 @@ function createReport({ counters, emit }: OutboundParts): Report {
   };
 }
 
-const passTrailers = <T>(trailers: T): T => trailers;
+const passAll = <T>(fields: T): T => fields;

@@ -11,7 +11,7 @@ import { trustBundleToPem } from '#certs/trust-bundle.ts';
 import type { IdentitySnapshot } from '#agent/identity/store.ts';
 
 /** A peer that has not finished its handshake by then is disconnected. */
-export const handshakeDeadlineMs = 10_000;
+export const handshakeDeadlineMs = 5_000;
 
 /** AES-128-GCM first: on bulk transfers it moves a tenth more than AES-256-GCM. */
 const cipherSuites = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';

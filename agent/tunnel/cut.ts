@@ -8,6 +8,8 @@ import { TLSSocket } from 'node:tls';
  */
 export function cut(stream: Duplex): void {
   if (stream.destroyed) return;
-  if (stream instanceof Socket && !(stream instanceof TLSSocket)) stream.resetAndDestroy();
+  const canReset = stream instanceof Socket && !(stream instanceof TLSSocket);
+  // A socket that is being shut down cannot be reset any more: libuv refuses, and Node would leave it open for good.
+  if (canReset && !stream.writableEnded) stream.resetAndDestroy();
   else stream.destroy(new Error('cut'));
 }

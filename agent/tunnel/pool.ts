@@ -38,11 +38,16 @@ export interface TunnelPool {
   destroyAll(): void;
 }
 
+/** How often, at most, a session that still serves is tried to be renewed. */
+const renewEveryMs = 1_000;
+
 /** A peer's address and the name it must prove: sessions are shared by all app connections that go there. */
 interface Slot {
   readonly address: Address;
   readonly expected: SpiffeId;
   current: TunnelSession | undefined;
+  /** Not before this (monotonic) is a newer session looked for again, while the current one serves. */
+  retryAtMs: number;
   readonly renew: () => Promise<Result<TunnelSession, ConnectProblem | 'own-svid-expired' | 'no-identity'>>;
 }
 
@@ -105,15 +110,23 @@ export function createTunnelPool(parts: PoolParts): TunnelPool {
   /** Renews a slot ahead of need, unless nobody uses it. */
   async function replace(slot: Slot): Promise<void> {
     if (!slot.current || stopping.signal.aborted) return;
-    if (slot.current.streams === 0) slot.current.retire();
-    else await slot.renew();
+    if (slot.current.streams === 0) return slot.current.retire();
+    if (clock.monotonic() < slot.retryAtMs) return;
+    slot.retryAtMs = clock.monotonic() + renewEveryMs;
+    await slot.renew();
   }
 
   function slotFor(address: Address, expected: SpiffeId): Slot {
     const key = `${address.host} ${address.port} ${expected}`;
     let slot = slots.get(key);
     if (!slot) {
-      const made: Slot = { address, expected, current: undefined, renew: singleFlight(() => connectSession(made)) };
+      const made: Slot = {
+        address,
+        expected,
+        current: undefined,
+        retryAtMs: 0,
+        renew: singleFlight(() => connectSession(made)),
+      };
       slots.set(key, made);
       slot = made;
     }
@@ -125,9 +138,9 @@ export function createTunnelPool(parts: PoolParts): TunnelPool {
     const state = current?.state() ?? 'closed';
     const generation = identity.current()?.generation;
     if (current && state === 'fresh' && current.generation === generation) return ok(current);
-    const renewed = await slot.renew();
-    if (renewed.ok) return renewed;
-    return current && current.state() !== 'closed' ? ok(current) : renewed;
+    if (!current || state === 'closed') return slot.renew();
+    void replace(slot); // what is still good serves on meanwhile: nobody waits for a handshake
+    return ok(current);
   }
 
   async function openAt(address: Address, peer: Peer, signal: AbortSignal): Promise<Result<PeerStream, OpenProblem>> {

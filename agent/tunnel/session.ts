@@ -6,6 +6,7 @@ import { cut } from './cut.ts';
 import { sessionFreshness } from './freshness.ts';
 import type { OpenProblem, PeerStream } from './peer.ts';
 import { tunnelSettings, tunnelWindowBytes } from './settings.ts';
+import { createUnreadCeiling } from './unread-ceiling.ts';
 
 /** What a session must know about its two certificates. */
 export interface SessionFacts {
@@ -40,7 +41,7 @@ export function openTunnelSession(
   const http2 = connect('https://peer', {
     createConnection: () => socket,
     settings: tunnelSettings,
-    maxSessionMemory: 1024,
+    maxSessionMemory: 128,
     peerMaxConcurrentStreams: 100,
   });
   socket.once('end', () => http2.destroy()); // the socket may be half open, a tunnel may not: the peer is gone
@@ -70,6 +71,7 @@ function runSession(
   const { softMs, hardMs } = sessionFreshness(clock.now(), facts.firstNotAfterMs);
   const retiredListeners = new Set<() => void>();
   const timers = new Set<Timer>();
+  const unread = createUnreadCeiling(clock);
   let retired = false;
   let streams = 0;
 
@@ -117,6 +119,7 @@ function runSession(
       const stream = http2.request({ ':method': 'CONNECT', ':authority': authority }, { endStream: false });
       streams += 1;
       stream.once('close', ended);
+      unread.add(stream);
       const answered = await connectAnswer(stream, { clock, deadlineMs, signal });
       if (!answered.ok) {
         cut(stream);

@@ -1,5 +1,5 @@
 import { agentFlags, handOverVariable, warmUp } from '#agent/config-hand-over.ts';
-import { createJoinToken } from '#cli/admin-socket.ts';
+import { awaitJoinToken } from '#cli/admin-socket.ts';
 import { messageOf } from '#runtime/error-lines.ts';
 import { appEnv, ownEnv } from './environments.ts';
 import type { ChildCommand } from './child.ts';
@@ -10,6 +10,8 @@ import { chooseProgram, programFinder } from './programs.ts';
 import { supervise } from './supervisor.ts';
 
 const joinTokenTtlMs = 60_000;
+/** A control plane that is being restarted is no crash of the agent that waits for its token. */
+const controlPlanePatienceMs = 10_000;
 const appStopMs = 5_000;
 const controlPlaneStopMs = 5_000;
 /** An agent ends by itself at its own deadline; this is for one that does not. */
@@ -77,9 +79,10 @@ export function startAgent(context: UpContext, planned: WorkloadPlan): PartProce
     {
       async command() {
         const request = { workload: name, namespace: 'default', ttlMs: joinTokenTtlMs };
-        const { token } = await createJoinToken(plan.controlPlane.dataDir, request, {
+        const { token } = await awaitJoinToken(plan.controlPlane.dataDir, request, {
           clock: edge.clock,
           signal: edge.kill,
+          patienceMs: controlPlanePatienceMs,
         });
         return { argv: ownArgv(context, ['agent', '--config', config]), input: `${token}\n` };
       },

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
 import type { Store } from '#control-plane/store/store.ts';
@@ -8,6 +9,11 @@ import type { Emit } from '#runtime/log.ts';
 /** An endpoint outlives its agent's stream by this much: streams end with each SVID, and control planes restart. */
 export const endpointGraceMs = 30_000;
 
+/** A workload has no more; whoever announces beyond that is not heard until others have gone. */
+export const maxEndpointsPerIdentity = 1024;
+/** One agent hears of so many of them. */
+export const maxEndpointsTold = 256;
+
 /** One agent's stream; what it announced goes when it says so, or some time after it has gone. */
 export interface Holder {
   readonly spiffeId: SpiffeId;
@@ -15,6 +21,8 @@ export interface Holder {
 
 export interface EndpointBook {
   of(spiffeId: SpiffeId): readonly Endpoint[];
+  /** All, or 256 of them: others for each listener, for one listener (any 32-bit number) always the same. */
+  told(spiffeId: SpiffeId, listener: number): readonly Endpoint[];
   /** Replaces what this holder announced before. Resolves when it is on disk. */
   announce(holder: Holder, endpoints: readonly Endpoint[]): Promise<void>;
   leave(holder: Holder): void;
@@ -24,6 +32,8 @@ export interface EndpointBook {
 interface Entry {
   readonly endpoint: Endpoint;
   readonly holders: Set<Holder>;
+  /** By chance, so that nobody can announce what all callers will be told. */
+  readonly rank: number;
   expiry: Timer | undefined;
 }
 
@@ -35,6 +45,15 @@ export interface EndpointBookParts {
 }
 
 const keyOf = ({ host, port }: Endpoint): string => `${host} ${port}`;
+
+const createEntry = (endpoint: Endpoint): Entry => ({
+  endpoint,
+  holders: new Set(),
+  rank: randomInt(2 ** 32),
+  expiry: undefined,
+});
+/** Each listener sees the same endpoints in an order of its own. */
+const distance = ({ rank }: Entry, listener: number): number => (rank ^ listener) >>> 0;
 
 /** Where each workload can be reached, kept in the store: after a restart what was known is known for 30 s more. */
 export function createEndpointBook({ store, clock, emit, onChange }: EndpointBookParts): EndpointBook {
@@ -57,32 +76,50 @@ export function createEndpointBook({ store, clock, emit, onChange }: EndpointBoo
   }
 
   function changed(spiffeId: SpiffeId): void {
-    const endpoints = [...entriesOf(spiffeId).values()].map(({ endpoint }) => `${endpoint.host} port ${endpoint.port}`);
-    emit({ event: 'endpoints.changed', spiffeId, endpoints });
+    emit({ event: 'endpoints.changed', spiffeId, endpoints: entriesOf(spiffeId).size });
     onChange(spiffeId);
   }
 
+  /** What is known already, and of what is new as much as there is room for. */
+  function accept(spiffeId: SpiffeId, endpoints: readonly Endpoint[], room: number): ReadonlyMap<string, Endpoint> {
+    const entries = entriesOf(spiffeId);
+    const wanted = new Map(endpoints.map((endpoint) => [keyOf(endpoint), endpoint]));
+    const refused = [...wanted.keys()].filter((key) => !entries.has(key)).slice(Math.max(room, 0));
+    for (const key of refused) wanted.delete(key);
+    if (refused.length > 0) {
+      emit({ event: 'endpoints.refused', spiffeId, endpoints: entries.size, refused: refused.length });
+    }
+    return wanted;
+  }
+
   for (const { spiffeId, host, port } of store.endpoints()) {
-    const entry: Entry = { endpoint: { host, port }, holders: new Set(), expiry: undefined };
+    const entry = createEntry({ host, port });
     entriesOf(spiffeId).set(keyOf(entry.endpoint), entry);
     graceFor(spiffeId, entry);
   }
 
   return {
     of: (spiffeId) => [...(book.get(spiffeId)?.values() ?? [])].map(({ endpoint }) => endpoint),
+    told(spiffeId, listener) {
+      const entries = [...(book.get(spiffeId)?.values() ?? [])];
+      if (entries.length <= maxEndpointsTold) return entries.map(({ endpoint }) => endpoint);
+      const nearest = entries.toSorted((a, b) => distance(a, listener) - distance(b, listener));
+      return nearest.slice(0, maxEndpointsTold).map(({ endpoint }) => endpoint);
+    },
     async announce(holder, endpoints) {
       const { spiffeId } = holder;
       const entries = entriesOf(spiffeId);
-      const wanted = new Map(endpoints.map((endpoint) => [keyOf(endpoint), endpoint]));
-      const added = [...wanted.values()].filter((endpoint) => !entries.has(keyOf(endpoint)));
+      const asked = new Set(endpoints.map(keyOf));
       const removed: Endpoint[] = [];
       for (const [key, entry] of entries) {
-        if (wanted.has(key) || !entry.holders.delete(holder) || entry.holders.size > 0) continue;
+        if (asked.has(key) || !entry.holders.delete(holder) || entry.holders.size > 0) continue;
         entries.delete(key);
         removed.push(entry.endpoint);
       }
+      const wanted = accept(spiffeId, endpoints, maxEndpointsPerIdentity - entries.size);
+      const added = [...wanted.values()].filter((endpoint) => !entries.has(keyOf(endpoint)));
       for (const [key, endpoint] of wanted) {
-        const entry = entries.get(key) ?? { endpoint, holders: new Set<Holder>(), expiry: undefined };
+        const entry = entries.get(key) ?? createEntry(endpoint);
         entry.expiry?.cancel();
         entry.expiry = undefined;
         entry.holders.add(holder);

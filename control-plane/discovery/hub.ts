@@ -1,6 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
+import { createPace, type RateLimit } from '#control-plane/limits.ts';
 import type { Store } from '#control-plane/store/store.ts';
+import { addressKey } from '#proto/address-key.ts';
 import type { WatchCall } from '#proto/mesh-server.ts';
 import type { Endpoint, Workload } from '#proto/messages.ts';
 import type { Refusal } from '#proto/refusal.ts';
@@ -35,7 +38,19 @@ interface Agent extends Holder {
   end(): void;
 }
 
-const maxStreamsPerIdentity = 1000;
+/**
+ * One bad replica must not fill the control plane with streams. Replicas beyond that are still issued certificates and
+ * keep what they know; while SVIDs rotate, an agent has two streams for a moment.
+ */
+const maxStreamsPerIdentity = 256;
+/** What an agent says makes work for us and for all who call it. A wish changes when the agent starts, stops or reloads. */
+const wishLimit: RateLimit = { burst: 20, perSecond: 5 };
+/** Of all replicas of a workload together: all of them may start at once, or rotate within a few seconds. */
+const wishesPerIdentity: RateLimit = { burst: 512, perSecond: 50 };
+const acknowledgeLimit: RateLimit = { burst: 200, perSecond: 50 };
+
+/** The same for all streams of one workload on one host, so that an agent that comes back hears of the same endpoints. */
+const listenerOf = (name: string): number => createHash('sha256').update(name).digest().readUInt32BE();
 
 export function createHub({ store, clock, emit, facts }: HubParts): Hub {
   const agents = new Set<Agent>();
@@ -57,23 +72,26 @@ export function createHub({ store, clock, emit, facts }: HubParts): Hub {
     });
   }
 
-  const snapshot = (): Snapshot => ({
+  const snapshotFor = (listener: number): Snapshot => ({
     ...facts(),
-    workloads: (names) => names.flatMap((name) => toWorkload(name) ?? []),
+    workloads: (names) => names.flatMap((name) => toWorkload(name, listener) ?? []),
   });
-  function toWorkload(name: string): Workload | undefined {
+  function toWorkload(name: string, listener: number): Workload | undefined {
     const known = store.workloadByName(name);
-    return known && { name, spiffeId: known.spiffeId, endpoints: book.of(known.spiffeId) };
+    return known && { name, spiffeId: known.spiffeId, endpoints: book.told(known.spiffeId, listener) };
   }
 
   async function listen(agent: Agent, call: WatchCall): Promise<void> {
+    const [wishes, acknowledgements] = [createPace(wishLimit, clock), createPace(acknowledgeLimit, clock)];
     for await (const request of call.requests) {
       if (call.signal.aborted) return;
       if (request.kind === 'acknowledge') {
+        await acknowledgements.turn(call.signal);
         const { version, problem } = request;
         agent.subscription.acknowledge(version, problem);
         if (problem !== '') emit({ event: 'watch.not-applied', spiffeId: agent.spiffeId, version, problem });
       } else {
+        await wishes.turn(call.signal);
         agent.subscription.wish([...new Set(request.upstreams)]);
         await book.announce(agent, request.endpoints);
         await agent.subscription.refresh();
@@ -83,7 +101,8 @@ export function createHub({ store, clock, emit, facts }: HubParts): Hub {
 
   async function serve(spiffeId: SpiffeId, call: WatchCall): Promise<Result<void, Refusal>> {
     const broken = new AbortController();
-    const subscription = createSubscription(call.send, snapshot);
+    const listener = listenerOf(`${spiffeId} ${addressKey(call.peer.address)}`);
+    const subscription = createSubscription(call.send, () => snapshotFor(listener));
     const agent: Agent = { spiffeId, subscription, end: () => broken.abort() };
     agents.add(agent);
     emit({ event: 'watch.opened', spiffeId, peer: call.peer.address });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { TrustBundle } from '#certs/trust-bundle.ts';
 import type { WatchResponse, Workload } from '#proto/messages.ts';
 
@@ -21,6 +22,10 @@ export interface Subscription {
   bundleVersionAcknowledged(): number;
 }
 
+/** Of one message with workloads, next to a limit of 256 KiB: an endpoint needs 54 bytes, so 256 of them 14 KiB. */
+const maxEndpointsPerMessage = 2048;
+const maxWorkloadsPerMessage = 250;
+
 type Body = WatchResponse extends infer R ? (R extends WatchResponse ? Omit<R, 'version'> : never) : never;
 
 export function createSubscription(
@@ -30,34 +35,52 @@ export function createSubscription(
   let upstreams: readonly string[] | undefined;
   let version = 0;
   let sentLife = 0;
-  let sentWorkloads: string | undefined;
+  const sentWorkloads = new Map<string, string>(); // by name, its digest
+  let hasToldWorkloads = false;
   let sentBundle: { readonly bundleVersion: number; readonly version: number } | undefined;
   let acknowledgedBundle = 0;
   let running: Promise<void> | undefined;
   let again = false;
 
-  function next(): Body | undefined {
+  /** What differs from what was sent, counted as sent when it is taken. */
+  function* changes(): Generator<Body> {
     const { trustBundle, svidLifeMs, workloads } = snapshot();
-    if (upstreams === undefined) return undefined; // nothing before the agent has spoken
+    if (upstreams === undefined) return; // nothing before the agent has spoken
     if (sentLife !== svidLifeMs) {
       sentLife = svidLifeMs;
-      return { kind: 'settings', svidLifeMs };
+      yield { kind: 'settings', svidLifeMs };
     }
     if (sentBundle?.bundleVersion !== trustBundle.version) {
       sentBundle = { bundleVersion: trustBundle.version, version: version + 1 };
-      return { kind: 'trust-bundle', trustBundle };
+      yield { kind: 'trust-bundle', trustBundle };
     }
-    const wished = workloads(upstreams);
-    const fingerprint = JSON.stringify(wished);
-    if (sentWorkloads === fingerprint) return undefined;
-    sentWorkloads = fingerprint;
-    return { kind: 'workloads', workloads: wished };
+    yield* changedWorkloads(workloads(upstreams));
+  }
+
+  /** In messages below the limit; the first one is sent even when it is empty: nobody wished for is there. */
+  function* changedWorkloads(wished: readonly Workload[]): Generator<Body> {
+    let part: Workload[] = [];
+    let endpoints = 0;
+    for (const workload of wished) {
+      const digest = digestOf(workload);
+      if (sentWorkloads.get(workload.name) === digest) continue;
+      sentWorkloads.set(workload.name, digest);
+      endpoints += workload.endpoints.length;
+      if (part.length === maxWorkloadsPerMessage || endpoints > maxEndpointsPerMessage) {
+        yield { kind: 'workloads', workloads: part };
+        part = [];
+        endpoints = workload.endpoints.length;
+      }
+      part.push(workload);
+    }
+    if (part.length > 0 || !hasToldWorkloads) yield { kind: 'workloads', workloads: part };
+    hasToldWorkloads = true;
   }
 
   async function sendAll(): Promise<void> {
     do {
       again = false;
-      for (let body = next(); body !== undefined; body = next()) {
+      for (const body of changes()) {
         version += 1;
         await send({ ...body, version });
       }
@@ -66,6 +89,8 @@ export function createSubscription(
 
   return {
     wish(names) {
+      const wanted = new Set(names);
+      for (const name of sentWorkloads.keys()) if (!wanted.has(name)) sentWorkloads.delete(name);
       upstreams = names;
     },
     wants: (name) => upstreams?.includes(name) ?? false,
@@ -82,3 +107,5 @@ export function createSubscription(
     bundleVersionAcknowledged: () => acknowledgedBundle,
   };
 }
+
+const digestOf = (workload: Workload): string => createHash('sha256').update(JSON.stringify(workload)).digest('base64');

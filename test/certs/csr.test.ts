@@ -59,7 +59,7 @@ describe('A41: whatever a request asks for beside its key changes nothing in the
     const leafDer = await issueSvid(order, issuer);
     expect(checkIssued(leafDer, { ...order, issuer: issuer.certificateDer })).toMatchObject({
       ok: true,
-      value: { spiffeId: order.spiffeId, subject: '', notAfterMs: Math.floor((nowMs + order.lifeMs) / 1000) * 1000 },
+      value: { spiffeId: order.spiffeId, subject: '', notAfterMs: Math.ceil((nowMs + order.lifeMs) / 1000) * 1000 },
     });
     const leaf = readCertificate(leafDer);
     if (!leaf.ok) throw new Error(leaf.reason);

@@ -34,10 +34,11 @@ describe('issueSvid', () => {
         const order = orderFor(keys, changes);
         const der = await issueSvid(order, own.issuer);
         const node = new X509Certificate(der);
-        const endMs = Math.min(order.issuedAtMs + order.lifeMs, nowMs + 24 * hourMs);
+        const issuerEndMs = Math.floor((nowMs + 24 * hourMs) / 1000) * 1000;
+        const endMs = Math.min(Math.ceil((order.issuedAtMs + order.lifeMs) / 1000) * 1000, issuerEndMs);
         expect(node.subjectAltName).toBe(`URI:${order.spiffeId}`);
         expect(node.serialNumber.toLowerCase()).toBe(order.serial.toString('hex'));
-        expect(node.validToDate.getTime()).toBe(Math.floor(endMs / 1000) * 1000);
+        expect(node.validToDate.getTime()).toBe(endMs);
         expect(node.validFromDate.getTime()).toBe(Math.floor((order.issuedAtMs - 60_000) / 1000) * 1000);
         expect(node.publicKey.equals(keys.publicKey)).toBe(true);
         const checked = checkIssued(der, { ...order, issuer: own.issuer.certificateDer });
@@ -50,10 +51,10 @@ describe('issueSvid', () => {
     );
   });
 
-  test('a life is never longer than asked: part of a second is cut, not rounded', async () => {
+  test('a life is at least what was asked, up to the next whole second (M6)', async () => {
     const order = orderFor(keys, { issuedAtMs: nowMs, lifeMs: 10_000 });
     const node = new X509Certificate(await issueSvid(order, own.issuer));
-    expect(node.validToDate.getTime()).toBe(nowMs + 10_000 - 345);
+    expect(node.validToDate.getTime()).toBe(nowMs + 11_000 - 345);
   });
 
   test.each<[string, Partial<SvidOrder>]>([

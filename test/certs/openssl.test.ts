@@ -67,7 +67,7 @@ describe.runIf(isPresent)('OpenSSL reads what we build', () => {
     expect(text).toContain('Key Usage: critical Digital Signature X509v3');
     expect(text).toContain('Extended Key Usage: TLS Web Server Authentication, TLS Web Client Authentication X509v3');
     expect(text).toContain('Basic Constraints: critical CA:FALSE X509v3');
-    expect(text).toContain('Not Before: Nov 22 05:55:07 2026 GMT Not After : Nov 22 06:56:07 2026 GMT');
+    expect(text).toContain('Not Before: Nov 22 05:55:07 2026 GMT Not After : Nov 22 06:56:08 2026 GMT');
     expect(text).toContain(`Serial Number: ${order.serial.toString('hex').replace(/..(?=.)/g, '$&:')} `);
   });
 

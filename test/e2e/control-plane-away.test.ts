@@ -17,7 +17,7 @@ test('the control plane frozen for 30 % of a certificate’s life again and agai
 }, 60_000);
 
 test('the control plane killed for 30 % of a certificate’s life and started again, at random moments: nothing fails (M6, A66)', async () => {
-  const { load, began } = await killedStory(story);
+  const { load, began } = await killedStory({ ...story, svidLifeMs: 15_000, awayMs: 4_500 });
   expect(began.length).toBeGreaterThanOrEqual(3);
   expect(load.messages + load.lines).toBeGreaterThan(500);
 }, 60_000);

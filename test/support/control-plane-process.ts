@@ -16,6 +16,8 @@ export interface ControlPlaneProcess extends AsyncDisposable {
   readonly trustBundle: string;
   /** Of the latest start. */
   readonly pid: number;
+  /** How long its first start took, until it was ready. */
+  readonly firstStartMs: number;
   /** Starts it again; resolves when it is ready. */
   start(): Promise<void>;
   /** SIGKILL, and until it has ended. */
@@ -47,8 +49,11 @@ export async function startControlPlaneProcess(svidLife: string): Promise<Contro
     const [code] = (await ended) as [number | null];
     return code;
   };
+  const beganMs = performance.now();
   await start();
+  const firstStartMs = performance.now() - beganMs;
   return {
+    firstStartMs,
     address,
     trustDomain,
     dataDir,

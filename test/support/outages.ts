@@ -12,6 +12,7 @@ export type OutageMoments =
 
 export interface OutageStory {
   readonly svidLifeMs: number;
+  /** From its going until it is ready again: 30 % of a life. */
   readonly awayMs: number;
   readonly moments: OutageMoments;
   /** The load's length; with given shares it is long enough for all of them. */
@@ -23,7 +24,9 @@ export interface OutageStory {
 /** One control plane that can be taken away from a running mesh. */
 interface Absence {
   begin(): Promise<void>;
+  /** Resolves when it is ready; begun `leadMs` before that is due. */
   end(): Promise<void>;
+  readonly leadMs: number;
   /** How often cart's certificate has been replaced so far. */
   rotations(): Promise<number>;
 }
@@ -41,6 +44,7 @@ export async function frozenStory(story: OutageStory): Promise<OutageReport> {
   const report = await loadDuring(mesh.ports, story, {
     begin: async () => void process.kill(pid, 'SIGSTOP'),
     end: async () => void process.kill(pid, 'SIGCONT'),
+    leadMs: 0,
     rotations: async () =>
       mesh.lines.filter((line) => line['event'] === 'svid.rotated' && line['workload'] === 'cart').length,
   });
@@ -59,10 +63,11 @@ export async function killedStory(story: OutageStory): Promise<OutageReport> {
   const report = await loadDuring(mesh.ports, story, {
     begin: () => controlPlane.kill(),
     end: () => controlPlane.start(),
+    leadMs: controlPlane.firstStartMs,
     rotations: async () => cart.events.filter(({ event }) => event === 'svid.rotated').length,
   });
-  const statuses = [await cart.status(), await echo.status()];
   expectNothingFailed(report);
+  const statuses = [await cart.status(), await echo.status()];
   for (const { workload, ready, joinTokenUses, counters } of statuses) {
     expect({ ready, joinTokenUses }).toEqual({ ready: true, joinTokenUses: 1 });
     const failed = workload === 'cart' ? failedBefore : 0;
@@ -118,7 +123,7 @@ async function takeAway(
     }
     if (over.aborted) break;
     await absence.begin();
-    await sleep(awayMs);
+    await sleep(awayMs - absence.leadMs);
     await absence.end();
   }
   return began;

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Address, UpstreamConfig } from '#agent/config-types.ts';
 import type { RequestHead } from '#agent/http/head.ts';
+import type { HandedOver } from '#agent/http/serve.ts';
 import { originForm } from '#agent/http/target.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { OutboundProblem } from '#agent/outbound/answers.ts';
@@ -50,12 +51,10 @@ function connectRoute(
   if (!address) return refuse('unknown-destination');
   const upstream: UpstreamConfig | undefined = parts.destinations.find(address.host, address.port);
   if (!upstream && unknown === 'refuse') return refuse('unknown-destination');
-  const serve = async (): Promise<void> => {
-    if (upstream?.protocol === 'http') {
-      return serveOutboundHttp(parts, socket, upstreamRoute(parts.destinations, upstream)).done;
-    }
-    return serveOutboundTcp(parts, socket, upstream ?? address);
-  };
+  const serve = (): HandedOver =>
+    upstream?.protocol === 'http'
+      ? serveOutboundHttp(parts, socket, upstreamRoute(parts.destinations, upstream))
+      : { done: serveOutboundTcp(parts, socket, upstream ?? address) };
   return ok({ kind: 'hand-over', answer: established, serve });
 }
 

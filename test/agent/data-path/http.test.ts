@@ -219,3 +219,20 @@ test('an upload that is refused early is not read to its end (S87)', async () =>
   expect(reply).toMatch(/^HTTP\/1\.1 403 /);
   expect(bodyBytes).toBe(0);
 });
+
+test('an answer of the other agent counts as failed at ours, a 502 of the app itself does not', async () => {
+  const app = await world.tcpApp((socket) => void socket.once('data', () => socket.end('rubbish\r\n\r\n')));
+  const broken = await world.pair(app);
+  const reply = await send(broken.port);
+  expect(reply).toMatchObject({ status: 502 });
+  expect(reply.headers['x-eastwest-decision']).toMatch(/^[\w-]{12}$/);
+  expect(broken.cart.counters).toMatchObject({ requests: 1, failed: 1 });
+
+  const honest = await world.pair(
+    await world.httpApp((_, answer) => answer.writeHead(502, { 'x-eastwest-decision': 'forged' }).end()),
+  );
+  const own = await send(honest.port);
+  expect(own).toMatchObject({ status: 502 });
+  expect(own.headers['x-eastwest-decision']).toBeUndefined();
+  expect(honest.cart.counters).toMatchObject({ requests: 1, failed: 0 });
+});
