@@ -113,7 +113,7 @@ class Connection<P> {
   drain(): void {
     this.#draining = true;
     this.#successor?.drain?.();
-    if (this.#phase === 'idle' && this.#down.isIdle) this.#down.duplex.end();
+    if (this.#phase === 'idle' && this.#down.isIdle) this.#endAndLinger();
   }
 
   #expired(): void {
