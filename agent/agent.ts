@@ -198,6 +198,7 @@ interface Open {
  */
 async function drainAll({ clock, inbound, outbound, pool, calls }: Open, kill: AbortSignal): Promise<void> {
   const wait = (): Promise<void> => clock.sleep(drainCheckMs, kill).catch(() => undefined);
+  await wait(); // what was announced last must leave before the process may
   inbound?.drain();
   while (!kill.aborted && inbound && inbound.connections > 0) await wait();
   let seen = calls();

@@ -68,7 +68,7 @@ export function createRateLimiter({ burst, perSecond }: RateLimit, clock: Pick<C
 
 /** Holds back one caller who asks too often; nothing it says is lost. */
 export interface Pace {
-  /** Resolves at once within the limit, otherwise when its turn has come; rejects with the signal's reason. */
+  /** Resolves at once within the limit, otherwise when its turn has come or the signal aborts. */
   turn(signal: AbortSignal): Promise<void>;
 }
 
@@ -81,12 +81,9 @@ export function createPace({ burst, perSecond }: RateLimit, clock: Pick<Clock, '
       tokens = Math.min(burst, tokens + ((nowMs - atMs) / 1000) * perSecond) - 1;
       atMs = nowMs;
       if (tokens >= 0) return;
-      try {
-        await clock.sleep((-tokens / perSecond) * 1000, signal);
-      } catch (error) {
+      await clock.sleep((-tokens / perSecond) * 1000, signal).catch(() => {
         tokens += 1; // whoever left has not had its turn
-        throw error;
-      }
+      });
     },
   };
 }

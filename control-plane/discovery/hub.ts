@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
-import { createPace, type RateLimit } from '#control-plane/limits.ts';
+import { createPace, type Pace, type RateLimit } from '#control-plane/limits.ts';
 import type { Store } from '#control-plane/store/store.ts';
 import { addressKey } from '#proto/address-key.ts';
 import type { WatchCall } from '#proto/mesh-server.ts';
@@ -13,6 +13,7 @@ import type { Emit } from '#runtime/log.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { createEndpointBook, type Holder } from './endpoints.ts';
 import { createSubscription, type Snapshot, type Subscription } from './subscription.ts';
+import { throttle } from './throttle.ts';
 
 export interface HubParts {
   readonly store: Store;
@@ -47,6 +48,8 @@ const maxStreamsPerIdentity = 256;
 const wishLimit: RateLimit = { burst: 20, perSecond: 5 };
 /** Of all replicas of a workload together: all of them may start at once, or rotate within a few seconds. */
 const wishesPerIdentity: RateLimit = { burst: 512, perSecond: 50 };
+/** A workload's callers hear of its endpoints at once, and then so often at most. */
+const tellEveryMs = 100;
 const acknowledgeLimit: RateLimit = { burst: 200, perSecond: 50 };
 
 /** The same for all streams of one workload on one host, so that an agent that comes back hears of the same endpoints. */
@@ -58,11 +61,9 @@ export function createHub({ store, clock, emit, facts }: HubParts): Hub {
     store,
     clock,
     emit,
-    onChange(spiffeId) {
-      const name = store.workloadById(spiffeId)?.name;
-      for (const agent of agents) if (name !== undefined && agent.subscription.wants(name)) refresh(agent);
-    },
+    onChange: throttle(tellCallers, tellEveryMs, clock),
   });
+  const wishesOf = new Map<SpiffeId, Pace>();
   const agentsOf = (spiffeId: SpiffeId): Agent[] => [...agents].filter((agent) => agent.spiffeId === spiffeId);
 
   function refresh(agent: Agent): void {
@@ -70,6 +71,11 @@ export function createHub({ store, clock, emit, facts }: HubParts): Hub {
       emit({ event: 'request.failed', error });
       agent.end();
     });
+  }
+
+  function tellCallers(spiffeId: SpiffeId): void {
+    const name = store.workloadById(spiffeId)?.name;
+    for (const agent of agents) if (name !== undefined && agent.subscription.wants(name)) refresh(agent);
   }
 
   const snapshotFor = (listener: number): Snapshot => ({
@@ -81,22 +87,30 @@ export function createHub({ store, clock, emit, facts }: HubParts): Hub {
     return known && { name, spiffeId: known.spiffeId, endpoints: book.told(known.spiffeId, listener) };
   }
 
-  async function listen(agent: Agent, call: WatchCall): Promise<void> {
-    const [wishes, acknowledgements] = [createPace(wishLimit, clock), createPace(acknowledgeLimit, clock)];
-    for await (const request of call.requests) {
-      if (call.signal.aborted) return;
+  async function listen(agent: Agent, requests: WatchCall['requests'], signal: AbortSignal): Promise<void> {
+    const { spiffeId, subscription } = agent;
+    const wishes = [createPace(wishLimit, clock), getWishesOf(spiffeId)];
+    const acknowledgements = createPace(acknowledgeLimit, clock);
+    for await (const request of requests) {
       if (request.kind === 'acknowledge') {
-        await acknowledgements.turn(call.signal);
+        await acknowledgements.turn(signal);
         const { version, problem } = request;
-        agent.subscription.acknowledge(version, problem);
-        if (problem !== '') emit({ event: 'watch.not-applied', spiffeId: agent.spiffeId, version, problem });
+        subscription.acknowledge(version, problem);
+        if (problem !== '') emit({ event: 'watch.not-applied', spiffeId, version, problem });
       } else {
-        await wishes.turn(call.signal);
-        agent.subscription.wish([...new Set(request.upstreams)]);
+        for (const pace of wishes) await pace.turn(signal);
+        if (signal.aborted) return;
+        subscription.wish([...new Set(request.upstreams)]);
         await book.announce(agent, request.endpoints);
-        await agent.subscription.refresh();
+        await subscription.refresh();
       }
     }
+  }
+
+  function getWishesOf(spiffeId: SpiffeId): Pace {
+    const pace = wishesOf.get(spiffeId) ?? createPace(wishesPerIdentity, clock);
+    wishesOf.set(spiffeId, pace);
+    return pace;
   }
 
   async function serve(spiffeId: SpiffeId, call: WatchCall): Promise<Result<void, Refusal>> {
@@ -107,7 +121,8 @@ export function createHub({ store, clock, emit, facts }: HubParts): Hub {
     agents.add(agent);
     emit({ event: 'watch.opened', spiffeId, peer: call.peer.address });
     try {
-      await Promise.race([listen(agent, call), aborted(AbortSignal.any([call.signal, broken.signal]))]);
+      const signal = AbortSignal.any([call.signal, broken.signal]);
+      await Promise.race([listen(agent, call.requests, signal), aborted(signal)]);
     } finally {
       agents.delete(agent);
       book.leave(agent);

@@ -1,10 +1,25 @@
 import { describe, expect, test } from 'vitest';
-import { createEndpointBook, endpointGraceMs } from '#control-plane/discovery/endpoints.ts';
+import { workloadSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
+import {
+  createEndpointBook,
+  endpointGraceMs,
+  maxEndpointsPerIdentity,
+  maxEndpointsTold,
+} from '#control-plane/discovery/endpoints.ts';
+import { createSubscription } from '#control-plane/discovery/subscription.ts';
 import { openStore } from '#control-plane/store/sqlite.ts';
 import type { WatchStream } from '#proto/mesh-client.ts';
-import type { Endpoint, WatchResponse } from '#proto/messages.ts';
+import {
+  encodeWatchResponse,
+  maxMessageBytes,
+  type Endpoint,
+  type WatchResponse,
+  type Workload,
+} from '#proto/messages.ts';
+import { systemClock } from '#runtime/system-clock.ts';
 import { createFakeClock } from '#support/fake-clock.ts';
 import { options, startTestControlPlane, type TestControlPlane } from '#support/start-control-plane.ts';
+import { createTestCa } from '#support/test-ca.ts';
 
 const here: Endpoint = { host: '127.0.0.1', port: 15_008 };
 const there: Endpoint = { host: '127.0.0.1', port: 15_009 };
@@ -27,11 +42,13 @@ async function listen(
       await stream.send({ kind: 'acknowledge', version: message.version, problem: '' });
     }
   })().catch(() => undefined);
-  const lastWorkloads = () => {
-    const last = heard.findLast((message) => message.kind === 'workloads');
-    return last?.kind === 'workloads' ? last.workloads : undefined;
+  /** What it knows of each upstream, in the order of first hearing; undefined before the first message. */
+  const workloads = () => {
+    const messages = heard.filter((message) => message.kind === 'workloads');
+    const known = new Map(messages.flatMap((message) => message.workloads.map((told) => [told.name, told])));
+    return messages.length === 0 ? undefined : [...known.values()];
   };
-  return { heard, say, lastWorkloads, ended, leave: () => stop.abort() };
+  return { heard, say, workloads, ended, leave: () => stop.abort() };
 }
 
 async function statusOf(mesh: TestControlPlane, workload: string) {
@@ -59,15 +76,15 @@ describe('an agent that watches', () => {
   test('hears of endpoints as they come and go, and of workloads as they are registered', async () => {
     await using mesh = await startTestControlPlane();
     const caller = await listen(mesh, 'storefront', { upstreams: ['prices'] });
-    await expect.poll(() => caller.lastWorkloads()).toEqual([]);
+    await expect.poll(() => caller.workloads()).toEqual([]);
     const one = await listen(mesh, 'prices', { endpoints: [here] });
-    await expect.poll(() => caller.lastWorkloads()).toMatchObject([{ name: 'prices', endpoints: [here] }]);
+    await expect.poll(() => caller.workloads()).toMatchObject([{ name: 'prices', endpoints: [here] }]);
     await listen(mesh, 'prices', { endpoints: [there] });
-    await expect.poll(() => caller.lastWorkloads()).toMatchObject([{ endpoints: [here, there] }]);
+    await expect.poll(() => caller.workloads()).toMatchObject([{ endpoints: [here, there] }]);
     await one.say({ endpoints: [] }); // draining
-    await expect.poll(() => caller.lastWorkloads()).toMatchObject([{ endpoints: [there] }]);
+    await expect.poll(() => caller.workloads()).toMatchObject([{ endpoints: [there] }]);
     await caller.say({ upstreams: ['storefront'] });
-    await expect.poll(() => caller.lastWorkloads()).toMatchObject([{ name: 'storefront', endpoints: [] }]);
+    await expect.poll(() => caller.workloads()?.at(-1)).toMatchObject({ name: 'storefront', endpoints: [] });
   });
 
   test('speaks for its own identity only: what it announces never appears under another name', async () => {
@@ -76,7 +93,7 @@ describe('an agent that watches', () => {
     const caller = await listen(mesh, 'storefront', { upstreams: ['orders', 'prices'] });
     await listen(mesh, 'prices', { upstreams: ['orders'], endpoints: [here] });
     await expect
-      .poll(() => caller.lastWorkloads())
+      .poll(() => caller.workloads())
       .toMatchObject([
         { name: 'orders', endpoints: [] },
         { name: 'prices', endpoints: [here] },
@@ -98,6 +115,18 @@ describe('an agent that watches', () => {
     await expect.poll(() => statusOf(mesh, 'prices')).toMatchObject({ agentsConnected: 0, endpoints: [here] });
   });
 
+  test('that drains and then leaves is gone at once, without the grace', async () => {
+    await using mesh = await startTestControlPlane();
+    const caller = await listen(mesh, 'storefront', { upstreams: ['prices'] });
+    const agent = await listen(mesh, 'prices', { endpoints: [here] });
+    await expect.poll(() => caller.workloads()).toMatchObject([{ endpoints: [here] }]);
+    await agent.say({ endpoints: [] });
+    await systemClock.sleep(1); // what was said is on the line
+    agent.leave();
+    await expect.poll(() => caller.workloads()).toMatchObject([{ endpoints: [] }]);
+    expect(await statusOf(mesh, 'prices')).toMatchObject({ endpoints: [] });
+  });
+
   test('has its endpoints remembered over a restart', async () => {
     await using mesh = await startTestControlPlane();
     const agent = await listen(mesh, 'prices', { endpoints: [here] });
@@ -106,6 +135,84 @@ describe('an agent that watches', () => {
     await agent.ended;
     expect(await statusOf(mesh, 'prices')).toMatchObject({ agentsConnected: 0, endpoints: [here] });
   });
+});
+
+function spiffeIdOf(name: string): SpiffeId {
+  const spiffeId = workloadSpiffeId('shop.example', 'default', name);
+  if (!spiffeId.ok) throw new Error(spiffeId.reason);
+  return spiffeId.value;
+}
+
+const many = (count: number, port: number): Endpoint[] =>
+  Array.from({ length: count }, (_none, index) => ({ host: `10.9.${index >> 8}.${index & 255}`, port }));
+
+describe('a workload gone bad', () => {
+  test('announces 300 times 16 endpoints: callers hear of 256, 1,024 are kept, and discovery goes on', async () => {
+    await using mesh = await startTestControlPlane();
+    const caller = await listen(mesh, 'storefront', { upstreams: ['prices', 'orders'] });
+    const identity = await mesh.join('prices');
+    const stop = new AbortController();
+    const all = many(4800, 1000);
+    let refused = 0;
+    let client = mesh.client(identity);
+    for (let index = 0; index < 300; index += 1) {
+      if (index % 4 === 0) client = mesh.client(identity);
+      if (index % 40 === 0) await systemClock.sleep(50);
+      const stream = client.watch(stop.signal);
+      const endpoints = all.slice(index * 16, index * 16 + 16);
+      void stream.send({ kind: 'subscribe', upstreams: [], endpoints, agentVersion: 'bad' });
+      void (async () => {
+        for await (const message of stream.messages) void message;
+      })().catch((error: unknown) => {
+        if (/too-many-streams/.test(String(error))) refused += 1;
+      });
+    }
+    await expect.poll(() => caller.workloads()?.[0]?.endpoints.length, { timeout: 5000 }).toBe(maxEndpointsTold);
+    await listen(mesh, 'orders', { endpoints: [here] });
+    await expect.poll(() => caller.workloads()?.[1]?.endpoints).toEqual([here]);
+    const prices = await statusOf(mesh, 'prices');
+    expect(prices?.agentsConnected).toBe(256);
+    expect(refused).toBe(44);
+    expect(prices?.endpoints.length).toBe(maxEndpointsPerIdentity);
+    expect(JSON.stringify(mesh.events).length).toBeLessThan(200_000);
+    stop.abort();
+  });
+
+  test('alternates its wishes: it is heard, slowly (A41)', async () => {
+    await using mesh = await startTestControlPlane();
+    await mesh.joinToken('orders');
+    const agent = await listen(mesh, 'prices', { upstreams: ['orders'] });
+    for (let index = 0; index < 2000; index += 1) await agent.say({ endpoints: index % 2 === 0 ? [here] : [there] });
+    await systemClock.sleep(1000);
+    const changes = mesh.events.filter(({ event }) => event === 'endpoints.changed').length;
+    expect(changes).toBeLessThan(30);
+    agent.leave();
+  });
+});
+
+test('a set of workloads that is too large for one message comes in several', async () => {
+  const names = Array.from({ length: 1000 }, (_none, index) => `w${'x'.repeat(55)}${index}`);
+  const workloads: Workload[] = names.map((name) => ({
+    name,
+    spiffeId: spiffeIdOf(name),
+    endpoints: many(20, 65_535),
+  }));
+  const sent: WatchResponse[] = [];
+  const subscription = createSubscription(
+    async (response) => void sent.push(response),
+    () => ({
+      trustBundle: createTestCa({ nowMs: systemClock.now() }).bundle,
+      svidLifeMs: 1000,
+      workloads: () => workloads,
+    }),
+  );
+  subscription.wish(names);
+  await subscription.refresh();
+  const sizes = sent.map((response) => encodeWatchResponse(response).length);
+  expect(Math.max(...sizes)).toBeLessThan(maxMessageBytes);
+  expect(sent.flatMap((response) => (response.kind === 'workloads' ? response.workloads : []))).toEqual(workloads);
+  await subscription.refresh();
+  expect(sent).toHaveLength(sizes.length); // nothing new, nothing sent
 });
 
 test('an endpoint goes 30 s after its last agent went, unless one comes back', async () => {

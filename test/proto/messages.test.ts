@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as admin from '#proto/admin-messages.ts';
 import * as messages from '#proto/messages.ts';
+import { maxRequestBytes } from '#proto/messages.ts';
 import * as tables from '#proto/tables.ts';
 import { encode, type Encodable } from '#proto/wire.ts';
 import { createTestCa } from '#support/test-ca.ts';
@@ -112,4 +113,16 @@ test('what the operator asks for is checked too', () => {
     'bad-time',
     'bad-time',
   ]);
+});
+
+test('the largest wish that is allowed fits into a request', () => {
+  const endpoints = Array.from({ length: 16 }, (_none, index) => ({
+    host: `2001:db8:aaaa:bbbb:cccc:dddd:eeee:${4096 + index}`,
+    port: 65_535,
+  }));
+  const upstreams = Array.from({ length: 1000 }, (_none, index) => `${'x'.repeat(59)}${1000 + index}`);
+  const request = { kind: 'subscribe', upstreams, endpoints, agentVersion: 'v'.repeat(500) } as const;
+  const bytes = messages.encodeWatchRequest(request);
+  expect(messages.parseWatchRequest(bytes)).toEqual({ ok: true, value: request });
+  expect(bytes.length).toBeLessThan(maxRequestBytes);
 });
