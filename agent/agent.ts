@@ -7,11 +7,12 @@ import { createReadiness, type Readiness } from './admin/readiness.ts';
 import { startAdmin } from './admin/server.ts';
 import type { Address, AgentConfig } from './config-types.ts';
 import { defaultConnect, defaultLimits, defaultTimes, inboundTimes } from './defaults.ts';
+import { drainAll } from './drain-all.ts';
 import type { AgentEmit } from './events.ts';
 import { giveBackWhenIdle } from './give-back.ts';
 import { createDeadlines } from './http/deadlines.ts';
 import type { IdentitySource } from './identity/source.ts';
-import { createIdentityStore, type IdentityStore } from './identity/store.ts';
+import { createIdentityStore, type IdentitySnapshot, type IdentityStore } from './identity/store.ts';
 import { openInbound, type InboundListener } from './inbound/listener.ts';
 import { createDestinations, type Destinations } from './outbound/destination.ts';
 import { openOutbound, type OutboundListener } from './outbound/listener.ts';
@@ -42,10 +43,6 @@ interface Core extends AgentParts {
 interface Source extends IdentitySource {
   announce(endpoints: readonly Address[]): void;
 }
-
-const drainCheckMs = 50;
-/** An app that is asked to stop and has not called anybody for so long has finished. */
-const quietMs = 1_000;
 
 /**
  * Runs one agent: identity first, then inbound; outbound from the start, so that an app that is early gets a clear 503.
@@ -145,33 +142,14 @@ interface Serving {
   readonly startedMs: number;
 }
 
-async function serve({ core, source, deadlines, startedMs }: Serving, { stop, kill }: Phases): Promise<void> {
-  const { config, clock, store, readiness, emit, counters } = core;
+async function serve(serving: Serving, { stop, kill }: Phases): Promise<void> {
+  const { core, source } = serving;
+  const { config, clock, readiness, emit, counters } = core;
   readiness.block('starting', 'waiting for the first SVID');
-  const shared = { counters, emit, clock, deadlines, limits: defaultLimits, times: defaultTimes };
-  const outbound =
-    config.outbound &&
-    (await openOutbound(
-      { ...shared, openPeer: core.pool.open, destinations: core.destinations, kill },
-      config.outbound,
-    ));
-  for (const { upstream, address } of outbound?.upstreams ?? []) {
-    emit({ event: 'listener.open', purpose: `upstream ${upstream.workload}:${upstream.port}`, address: show(address) });
-  }
-  if (outbound?.httpProxy) emit({ event: 'listener.open', purpose: 'http-proxy', address: show(outbound.httpProxy) });
-  const first = await store.first(AbortSignal.any([stop, kill])).catch(() => undefined);
-  const inbound =
-    first &&
-    config.inbound &&
-    (await openInbound({ ...shared, times: inboundTimes, ...inboundParts(core) }, config.inbound, store));
-  if (inbound) {
-    emit({ event: 'listener.open', purpose: 'inbound', address: show(inbound.address) });
-    source.announce([config.inbound?.advertise ?? inbound.address]);
-  } else if (first) source.announce([]);
+  const outbound = await startOutbound(serving, kill);
+  const first = await core.store.first(AbortSignal.any([stop, kill])).catch(() => undefined);
+  const inbound = first && (await becomeReady(serving, first));
   if (first) {
-    readiness.clear('starting');
-    emit({ event: 'agent.ready', spiffeId: first.svid.spiffeId, startMs: Math.round(clock.monotonic() - startedMs) });
-    core.onReady();
     const activity = (): number => counters.requests + counters.streams + counters.inboundRequests;
     giveBackWhenIdle({ ...core, activity }, stop);
     await aborted(AbortSignal.any([stop, kill]));
@@ -183,37 +161,36 @@ async function serve({ core, source, deadlines, startedMs }: Serving, { stop, ki
   await drainAll({ clock, inbound, outbound, pool: core.pool, calls }, kill);
 }
 
-interface Open {
-  readonly clock: Clock;
-  readonly inbound: InboundListener | undefined;
-  readonly outbound: OutboundListener | undefined;
-  readonly pool: TunnelPool;
-  /** Grows with every call of the app. */
-  readonly calls: () => number;
+/** Open from the start: an app that is early gets a clear 503. */
+async function startOutbound(serving: Serving, kill: AbortSignal): Promise<OutboundListener | undefined> {
+  const { config, emit, pool, destinations } = serving.core;
+  if (!config.outbound) return undefined;
+  const parts = { ...shared(serving), times: defaultTimes, openPeer: pool.open, destinations, kill };
+  const outbound = await openOutbound(parts, config.outbound);
+  for (const { upstream, address } of outbound.upstreams) {
+    emit({ event: 'listener.open', purpose: `upstream ${upstream.workload}:${upstream.port}`, address: show(address) });
+  }
+  if (outbound.httpProxy) emit({ event: 'listener.open', purpose: 'http-proxy', address: show(outbound.httpProxy) });
+  return outbound;
 }
 
-/**
- * Inbound says goodbye at once. Outbound stays up for what the app still has to finish: until nobody calls us any more
- * and the app itself has called nobody for a while; then idle connections end, and what runs may end.
- */
-async function drainAll({ clock, inbound, outbound, pool, calls }: Open, kill: AbortSignal): Promise<void> {
-  const wait = (): Promise<void> => clock.sleep(drainCheckMs, kill).catch(() => undefined);
-  await wait(); // what was announced last must leave before the process may
-  inbound?.drain();
-  while (!kill.aborted && inbound && inbound.connections > 0) await wait();
-  let seen = calls();
-  let quietSinceMs = clock.monotonic();
-  while (!kill.aborted && outbound && clock.monotonic() - quietSinceMs < quietMs) {
-    await wait();
-    if (calls() === seen) continue;
-    seen = calls();
-    quietSinceMs = clock.monotonic();
-  }
-  outbound?.drain();
-  while (!kill.aborted && outbound && outbound.connections > 0) await wait();
-  pool.retireAll();
-  inbound?.destroy();
-  outbound?.destroy();
+/** With the first identity: inbound opens, peers are told where, and the agent says that it is ready. */
+async function becomeReady(serving: Serving, { svid }: IdentitySnapshot): Promise<InboundListener | undefined> {
+  const { core, source, startedMs } = serving;
+  const { config, clock, store, readiness, emit } = core;
+  const parts = { ...shared(serving), times: inboundTimes, ...inboundParts(core) };
+  const inbound = config.inbound && (await openInbound(parts, config.inbound, store));
+  if (inbound) emit({ event: 'listener.open', purpose: 'inbound', address: show(inbound.address) });
+  source.announce(inbound ? [config.inbound?.advertise ?? inbound.address] : []);
+  readiness.clear('starting');
+  emit({ event: 'agent.ready', spiffeId: svid.spiffeId, startMs: Math.round(clock.monotonic() - startedMs) });
+  core.onReady();
+  return inbound;
+}
+
+function shared({ core, deadlines }: Serving) {
+  const { counters, emit, clock } = core;
+  return { counters, emit, clock, deadlines, limits: defaultLimits };
 }
 
 function inboundParts({ config, store }: Core) {

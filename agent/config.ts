@@ -5,8 +5,6 @@ import { ok, refuse, type Result } from '#runtime/result.ts';
 import { crossProblems, type ConfigProblem } from './config-rules.ts';
 import type { Address, AgentConfig, InboundPortConfig, JoinTokenSource } from './config-types.ts';
 
-export type { Address, AgentConfig, UpstreamConfig } from './config-types.ts';
-
 const maxDocumentBytes = 1024 * 1024;
 const addressForm = /^(?:\[([0-9a-fA-F:.]+)\]|([a-zA-Z0-9.-]{1,253})):(\d{1,5})$/;
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;

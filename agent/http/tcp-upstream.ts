@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import type { Address } from '#agent/config.ts';
+import type { Address } from '#agent/config-types.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { ByteChannel } from './channel.ts';

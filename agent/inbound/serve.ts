@@ -77,7 +77,7 @@ async function forwardOpaque(
   }
   parts.counters.inboundRequestsByPeer.add(permit.principal);
   return ok(async (duplex) => {
-    parts.counters.inboundOpenStreams += 1;
+    report.upgraded();
     report.upgradeEnded(await splice(duplex, app.value));
   });
 }

@@ -1,4 +1,4 @@
-import type { Address, UpstreamConfig } from '#agent/config.ts';
+import type { Address, UpstreamConfig } from '#agent/config-types.ts';
 import type { Peer } from '#agent/tunnel/peer.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';

@@ -131,8 +131,15 @@ type Report = HttpService<OutboundProblem>['report'] & {
 
 function createReport({ counters, emit }: OutboundParts): Report {
   let destination = 'unknown';
+  const refused = (reason: string): string => {
+    const decisionId = newDecisionId();
+    counters.denied += 1;
+    emit({ event: 'outbound.refused', destination, reason, decisionId });
+    return decisionId;
+  };
   const fail = (reason: string): string => {
     const decisionId = newDecisionId();
+    counters.failed += 1;
     emit({ event: 'outbound.failed', destination, reason, decisionId });
     return decisionId;
   };
@@ -140,20 +147,13 @@ function createReport({ counters, emit }: OutboundParts): Report {
     towards(name) {
       destination = name;
     },
-    refused(reason) {
-      const decisionId = newDecisionId();
-      counters.denied += 1;
-      emit({ event: 'outbound.refused', destination, reason, decisionId });
-      return headProblemAnswer(reason, decisionId);
-    },
+    refused: (reason) => headProblemAnswer(reason, refused(reason)),
     unreachable(problem) {
-      if (problem === 'unknown-destination' || problem === 'refused-by-peer') counters.denied += 1;
-      else counters.failed += 1;
-      return outboundAnswer(problem, fail(problem));
+      const isRefusal = problem === 'unknown-destination' || problem === 'refused-by-peer';
+      return outboundAnswer(problem, isRefusal ? refused(problem) : fail(problem));
     },
     failed(problem: ExchangeProblem) {
       if (problem === 'downstream-gone') return exchangeProblemAnswer(problem, ''); // our own app changed its mind
-      counters.failed += 1;
       return exchangeProblemAnswer(problem, fail(exchangeProblemName(problem)));
     },
     answered(status, by) {

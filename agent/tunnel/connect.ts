@@ -1,4 +1,4 @@
-import type { Address } from '#agent/config.ts';
+import type { Address } from '#agent/config-types.ts';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { IdentitySnapshot } from '#agent/identity/store.ts';
 import { clientTlsOptions } from '#agent/tls/contexts.ts';

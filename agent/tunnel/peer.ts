@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Address } from '#agent/config.ts';
+import type { Address } from '#agent/config-types.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { Result } from '#runtime/result.ts';
 

@@ -1,4 +1,4 @@
-import type { Address } from '#agent/config.ts';
+import type { Address } from '#agent/config-types.ts';
 import type { IdentityStore } from '#agent/identity/store.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';

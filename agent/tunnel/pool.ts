@@ -1,4 +1,4 @@
-import type { Address } from '#agent/config.ts';
+import type { Address } from '#agent/config-types.ts';
 import type { IdentitySnapshot, IdentityStore } from '#agent/identity/store.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { Clock, Random } from '#runtime/clock.ts';

@@ -1,4 +1,4 @@
-import type { Address } from '#agent/config.ts';
+import type { Address } from '#agent/config-types.ts';
 import { backoffMs } from '#runtime/backoff.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 
