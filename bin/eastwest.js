@@ -44,7 +44,8 @@ function compileCache() {
   const ours = join(base, 'eastwest');
   const folder = join(ours, 'compile-cache');
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // Never `recursive`: under /proc that loops forever on Node 20.
+    for (const path of [base, ours, folder]) if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
     for (const path of [ours, folder]) {
       const found = lstatSync(path);
       if (!found.isDirectory() || found.uid !== process.getuid()) return undefined;

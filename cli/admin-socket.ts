@@ -43,26 +43,33 @@ export async function endpointsAnnounced(
   }
 }
 
+interface Patience {
+  readonly patienceMs: number;
+  /** Called once, when the first attempt found nobody. */
+  onAway?(): void;
+}
+
 /** As `createJoinToken`, but waits up to `patienceMs` for a control plane that is just away. */
 export async function awaitJoinToken(
   dataDir: string,
   request: CreateJoinTokenRequest,
-  { patienceMs, ...reach }: Reach & { readonly patienceMs: number },
+  { patienceMs, onAway, ...reach }: Reach & Patience,
 ): Promise<CreateJoinTokenResponse> {
   const untilMs = reach.clock.monotonic() + patienceMs;
-  for (;;) {
+  for (let attempt = 1; ; attempt += 1) {
     try {
       return await createJoinToken(dataDir, request, reach);
     } catch (error) {
       const isAway = error instanceof Fault && awayCodes.has(error.code);
       if (!isAway || reach.clock.monotonic() > untilMs) throw error;
+      if (attempt === 1) onAway?.();
       await reach.clock.sleep(retryMs, reach.signal);
     }
   }
 }
 
 /** Asks the control plane for a join token. Throws `Fault` TOKEN_REFUSED or what the connection failed with. */
-export async function createJoinToken(
+async function createJoinToken(
   dataDir: string,
   request: CreateJoinTokenRequest,
   { clock, signal }: Reach,

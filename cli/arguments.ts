@@ -5,22 +5,30 @@ import { closest } from './closest.ts';
 
 /** What the command line asks for. */
 export type Request =
-  | { readonly kind: 'help'; readonly command: Command | undefined }
+  | { readonly kind: 'help'; readonly commands: readonly Command[] }
   | { readonly kind: 'version' }
   | { readonly kind: 'run'; readonly command: Command; readonly args: Arguments };
 
 /** Reads everything after `eastwest`. Throws `UsageError` naming the closest thing that exists. */
 export function parseCommandLine(words: readonly string[]): Request {
   const [first] = words;
-  if (first === undefined || first === '--help' || first === '-h') return { kind: 'help', command: undefined };
+  if (first === undefined || first === '--help' || first === '-h') return { kind: 'help', commands: [] };
   if (first === '--version' || first === '-v') return { kind: 'version' };
   if (first === 'help') {
     const rest = words.slice(1);
-    return { kind: 'help', command: rest.length === 0 ? undefined : findCommand(rest).command };
+    return { kind: 'help', commands: rest.length === 0 ? [] : helpSubject(rest) };
   }
+  const second = words[1];
+  if (second === '--help' || second === '-h') return { kind: 'help', commands: helpSubject([first]) };
   const { command, rest } = findCommand(words);
-  if (rest.includes('--help') || rest.includes('-h')) return { kind: 'help', command };
+  if (rest.includes('--help') || rest.includes('-h')) return { kind: 'help', commands: [command] };
   return { kind: 'run', command, args: parseCommandArguments(command, rest) };
+}
+
+/** `token` alone means every command that begins so. */
+function helpSubject(words: readonly string[]): readonly Command[] {
+  const group = commands.filter((command) => words.length === 1 && command.name.startsWith(`${words[0]} `));
+  return group.length > 0 ? group : [findCommand(words).command];
 }
 
 /** The command that `words` begin with, and what follows its name. */

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseCertificatesPem } from '#certs/pem.ts';
 import { parseTrustBundlePem } from '#certs/trust-bundle.ts';
@@ -10,6 +10,7 @@ import { presentedChain } from './presented-chain.ts';
 import { defaultStateDir } from './run-file.ts';
 import { readSummary } from './status.ts';
 import { isoTime, parseIsoTime, showDuration } from './time-text.ts';
+import type { WorkloadSummary } from './up/summary.ts';
 
 /** `eastwest cert show`: what a file holds or a server presents, and what the mesh would say to it. */
 export const run: Run = async (args, edge) => {
@@ -43,19 +44,37 @@ const usageNames: Readonly<Record<string, string>> = {
 
 async function chainOf(args: Arguments, edge: Edge): Promise<readonly Buffer[]> {
   const [target = ''] = args.positionals;
+  const running = await runningWorkload(target, args, edge);
+  if (running !== undefined) return presentedByAgent(running, edge);
   const file = resolve(edge.cwd, target);
-  if (existsSync(file)) return certificatesIn(file);
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() === true) return certificatesIn(file);
   const [, host, port] = /^\[?([^\]]+)\]?:(\d{1,5})$/.exec(target) ?? [];
   if (host !== undefined) return presentedChain({ host, port: Number(port) }, edge.clock);
-  const { workloads } = await readSummary(args, edge);
-  const workload = workloads.find(({ name }) => name === target);
-  if (workload === undefined) {
-    throw new Fault('NO_SUCH_CERTIFICATE', `${target} is no file, no HOST:PORT and no workload of the running mesh`, {
-      hint: `the mesh has ${workloads.map(({ name }) => name).join(', ')}`,
+  if (/[/.]/.test(target)) {
+    const what = existsSync(file) ? `${file} is no file` : `no such file: ${file}`;
+    throw new Fault('NO_SUCH_CERTIFICATE', what, { hint: 'name a workload, HOST:PORT or a PEM file' });
+  }
+  const names = (await readSummary(args, edge)).workloads.map(({ name }) => name);
+  throw new Fault('NO_SUCH_CERTIFICATE', `${target} is no file, no HOST:PORT and no workload of the running mesh`, {
+    hint: `the mesh has ${names.join(', ')}`,
+  });
+}
+
+function presentedByAgent({ name, ports }: WorkloadSummary, { clock }: Edge): Promise<readonly Buffer[]> {
+  if (ports.app.length === 0) {
+    throw new Fault('NO_CERTIFICATE', `the agent of ${name} accepts no calls, so it presents no certificate`, {
+      hint: `give ${name} \`listens\` in the mesh file, or see \`eastwest status\``,
     });
   }
-  const [inboundHost = '', inboundPort = ''] = workload.ports.inbound.split(':');
-  return presentedChain({ host: inboundHost, port: Number(inboundPort) }, edge.clock);
+  const [host = '', port = ''] = ports.inbound.split(':');
+  return presentedChain({ host, port: Number(port) }, clock);
+}
+
+/** The workload of this name, where a mesh runs that has one: before a file or folder that happens to be called so. */
+async function runningWorkload(name: string, args: Arguments, edge: Edge): Promise<WorkloadSummary | undefined> {
+  if (/[/.:]/.test(name)) return undefined; // no name of a workload
+  const summary = await readSummary(args, edge).catch(() => undefined);
+  return summary?.workloads.find((workload) => workload.name === name);
 }
 
 function certificatesIn(file: string): readonly Buffer[] {

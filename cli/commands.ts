@@ -44,7 +44,8 @@ export const commands: readonly Command[] = [
       'resets: TCP and WebSocket streams that an agent or its peer cut, plus GETs of `traffic` whose connection broke.',
       'Counted from ready until it begins to stop, asked of the agents every second and over their restarts; what an',
       'agent counted in the last second before it was killed is lost.',
-      'Exit code: 1 if anything failed or was reset, an app never opened its ports, or the mesh could not start.',
+      'Exit code: 1 if anything failed or was reset, an app crashed or never opened its ports, or the mesh could not start.',
+      'A crash is an end that `up` did not ask for, also with code 0; the app is then started again.',
       'Logs are in .eastwest/logs. Whatever way it ends, SIGKILL included, nothing it started keeps running, except',
       'what an app moved out of its own process group.',
     ],
@@ -102,7 +103,7 @@ export const commands: readonly Command[] = [
     positionals: [],
     options: { json: { help: 'the same JSON as the last line of `up --json`' }, 'state-dir': stateDir },
     examples: [
-      ['eastwest status', 'a table'],
+      ['eastwest status', 'the table that `up` shows in a terminal'],
       ['eastwest status --json', 'for a script'],
     ],
     load: () => import('./status.ts'),

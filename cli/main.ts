@@ -15,7 +15,7 @@ async function main(words: readonly string[], edge: Edge): Promise<number> {
   const request = parseCommandLine(words);
   switch (request.kind) {
     case 'help':
-      edge.stdout.write(request.command === undefined ? programHelp() : commandHelp(request.command));
+      edge.stdout.write(request.commands.length === 0 ? programHelp() : request.commands.map(commandHelp).join('\n'));
       return 0;
     case 'version':
       edge.stdout.write(`eastwest ${edge.version} (node ${process.version})\n`);

@@ -10,6 +10,8 @@ export function describeEvent(event: UpEvent): string | undefined {
       return `${event.mesh}: ${count(event.workloads, 'workload')}, trust domain ${event.trustDomain}, certificates live ${showDuration(event.svidLifeMs)}`;
     case 'up.ready':
       return `ready after ${(event.tookMs / 1000).toFixed(1)} s; Ctrl-C stops everything`;
+    case 'up.waiting':
+      return `${nameOf(event)} waits: ${event.why}${event.lastLine === null ? '' : ` (${event.lastLine})`}`;
     case 'up.stopping':
       return `stopping: ${event.why}`;
     case 'control-plane.ready':

@@ -15,6 +15,13 @@ export type UpEvent =
       readonly stateDir: string;
     }
   | { readonly event: 'up.ready'; readonly tookMs: number }
+  | {
+      readonly event: 'up.waiting';
+      readonly part: Part;
+      readonly workload: string | null;
+      readonly why: string;
+      readonly lastLine: string | null;
+    }
   | { readonly event: 'up.stopping'; readonly why: string }
   | { readonly event: 'control-plane.ready'; readonly address: string }
   | {

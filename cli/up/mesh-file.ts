@@ -1,7 +1,8 @@
 import { readDocument } from '#runtime/documents.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
+import { closest } from '#cli/closest.ts';
 import { meshProblems, type Problem } from './mesh-rules.ts';
-import { meshDocument, type MeshDocument } from './mesh-schema.ts';
+import { knownKeys, meshDocument, type MeshDocument } from './mesh-schema.ts';
 import type { Mesh, MeshCall, MeshWorkload } from './mesh-types.ts';
 
 const maxFileChars = 1024 * 1024;
@@ -14,9 +15,22 @@ export function parseMeshFile(text: string): Result<Mesh, readonly string[]> {
     return refuse([`line ${line}, column ${column}: ${problem}`]);
   }
   const parsed = meshDocument.safeParse(read.value ?? {});
-  if (!parsed.success) return refuse(parsed.error.issues.map((issue) => show([pathOf(issue.path), issue.message])));
+  if (!parsed.success) return refuse(parsed.error.issues.map(issueProblem).map(show));
   const problems = meshProblems(parsed.data);
   return problems.length === 0 ? ok(meshOf(parsed.data)) : refuse(problems.map(show));
+}
+
+type Issue = NonNullable<ReturnType<typeof meshDocument.safeParse>['error']>['issues'][number];
+
+function issueProblem(issue: Issue): Problem {
+  const at = pathOf(issue.path);
+  if (issue.code !== 'unrecognized_keys') return [at, issue.message];
+  const known = knownKeys(issue.path);
+  const unknown = issue.keys.map((key) => {
+    const near = closest(key, known);
+    return `there is no setting ${key}; ${near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`}`;
+  });
+  return [at, unknown.join('; ')];
 }
 
 /** Only for a document without problems: every reference is there. */

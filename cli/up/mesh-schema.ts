@@ -23,19 +23,16 @@ const duration = z.string('write a duration, e.g. 20s').transform((text, context
 });
 const protocol = z.enum(['http', 'tcp'], 'write http or tcp');
 
+const listens = z.strictObject({ port, protocol: protocol.default('http') });
+const calls = z.strictObject({ to: name, port: port.optional(), listen: port.optional() });
+
 const workload = z.strictObject({
   name,
   run: argv,
   otherwise: argv.optional(),
   env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string('write it in quotes: "7001"')).default({}),
-  listens: z
-    .array(z.strictObject({ port, protocol: protocol.default('http') }))
-    .max(100)
-    .default([]),
-  calls: z
-    .array(z.strictObject({ to: name, port: port.optional(), listen: port.optional() }))
-    .max(100)
-    .default([]),
+  listens: z.array(listens).max(100).default([]),
+  calls: z.array(calls).max(100).default([]),
   capture: z.enum(['upstreams', 'http-proxy'], 'write upstreams or http-proxy').default('upstreams'),
 });
 
@@ -58,5 +55,18 @@ export const meshDocument = z.strictObject({
   workloads: z.array(workload, 'list the workloads').min(1, 'list at least one workload').max(64),
   traffic: z.array(traffic).max(16).default([]),
 });
+
+/** The settings there are at this place of the document, e.g. `['workloads', 0, 'listens', 1]`. */
+export function knownKeys(path: readonly PropertyKey[]): readonly string[] {
+  const at = path.filter((part) => typeof part === 'string').join('.');
+  const objects = {
+    '': meshDocument,
+    workloads: workload,
+    'workloads.listens': listens,
+    'workloads.calls': calls,
+    traffic,
+  };
+  return Object.keys((objects as Record<string, z.ZodObject>)[at]?.shape ?? {});
+}
 
 export type MeshDocument = z.output<typeof meshDocument>;

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { agentFlags, handOverVariable, warmUp } from '#agent/config-hand-over.ts';
 import { awaitJoinToken } from '#cli/admin-socket.ts';
 import { messageOf } from '#runtime/error-lines.ts';
@@ -5,6 +6,7 @@ import { appEnv, ownEnv } from './environments.ts';
 import type { ChildCommand } from './child.ts';
 import type { UpContext } from './context.ts';
 import type { Part } from './events.ts';
+import { errorLine, isForPeople, lastWords, troubleIn } from './last-words.ts';
 import { agentDrainMs, type WorkloadPlan } from './plan.ts';
 import { chooseProgram, programFinder } from './programs.ts';
 import { supervise } from './supervisor.ts';
@@ -24,6 +26,8 @@ export interface PartProcess {
   readonly isRunning: boolean;
   /** Its last lines that are for people: log events are left out. */
   readonly lastLines: readonly string[];
+  /** Its last line or log event that tells of an error; null when there is none. */
+  readonly lastTrouble: string | null;
   readonly logFile: string;
   stop(): Promise<void>;
 }
@@ -128,14 +132,17 @@ function superviseProgram(context: UpContext, identity: Identity, program: Progr
   const log = context.logFile(workload === null ? part : `${workload}.${part}`);
   let starts = 0;
   let lastLines: readonly string[] = [];
+  let lastTrouble: string | null = null;
   const process = supervise(
     {
       stopDeadlineMs: identity.stopDeadlineMs,
       async command() {
-        const own = { cwd: edge.cwd, env: ownEnv(edge.env) };
+        const TMPDIR = dirname(context.state.socketDir); // one that can be used, whatever ours is
+        const own = { cwd: edge.cwd, env: { ...ownEnv(edge.env), TMPDIR } };
         const onLine = (_: string, line: string): void => {
           log.write(line);
           if (isForPeople(line)) lastLines = [...lastLines, line.slice(0, maxLineChars)].slice(-keptLines);
+          lastTrouble = troubleIn(line)?.slice(0, maxLineChars) ?? lastTrouble;
           program.onLine(line);
         };
         return { ...own, ...(await program.command()), onLine };
@@ -176,6 +183,9 @@ function superviseProgram(context: UpContext, identity: Identity, program: Progr
     get lastLines() {
       return lastLines;
     },
+    get lastTrouble() {
+      return lastTrouble ?? errorLine(lastLines) ?? null;
+    },
     logFile: log.path,
     stop: () => process.stop(),
   };
@@ -193,13 +203,4 @@ function isEvent(line: string, event: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** What a process said of its end: the line that names an error, or else its last one. */
-function lastWords(lines: readonly string[]): string | null {
-  return lines.findLast((line) => /^error: |\w*Error\b/.test(line)) ?? lines.at(-1) ?? null;
-}
-
-function isForPeople(line: string): boolean {
-  return line.trim() !== '' && !line.startsWith('{"');
 }

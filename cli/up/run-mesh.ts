@@ -25,7 +25,7 @@ interface Run {
 
 /**
  * Starts the mesh, keeps it running until `stop` or for `forMs`, stops it and returns the exit code: 1 when a request
- * failed, a stream was cut, or an app never opened its ports. Throws what kept it from starting.
+ * failed, a stream was cut, or an app crashed or never opened its ports. Throws what kept it from starting.
  */
 export async function runMesh(context: UpContext, reporter: Reporter, forMs: number | undefined): Promise<number> {
   const { edge, plan, state } = context;
@@ -39,9 +39,13 @@ export async function runMesh(context: UpContext, reporter: Reporter, forMs: num
     path: undefined,
     failureLineMs: -Infinity,
   };
-  const statusServer = await serveStatus(state.statusSocket, () => summaryOf(run));
+  const statusServer = await serveStatus(state.statusSocket, {
+    summary: () => summaryOf(run),
+    view: () => viewOf(run),
+  });
   state.announce();
   let why = 'it could not start';
+  let hasTrouble = false;
   try {
     await run.mesh.start();
     run.readyMs = edge.clock.monotonic();
@@ -58,13 +62,14 @@ export async function runMesh(context: UpContext, reporter: Reporter, forMs: num
   } finally {
     await run.traffic?.stop();
     await run.mesh.watch.poll();
+    hasTrouble = run.mesh.lateApps.length > 0 || run.mesh.crashedApps().length > 0;
     const summary = summaryOf(run); // counted to here: what the stopping of apps breaks is no failure of the mesh
     context.report({ event: 'up.stopping', why });
     await run.mesh.stop();
     statusServer.close();
     reporter.finish(summary);
   }
-  return run.mesh.lateApps.length > 0 ? 1 : exitCodeFor(summaryOf(run));
+  return hasTrouble ? 1 : exitCodeFor(summaryOf(run));
 }
 
 /** Looks after the running mesh once a second until it is time to stop; says why it is. */

@@ -1,16 +1,17 @@
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Fault } from '#runtime/fault.ts';
 import type { Edge } from '#cli/edge.ts';
 import { readRunFile, runFilePath } from '#cli/run-file.ts';
 import { getJson } from '#cli/unix-http.ts';
+import { makeSocketDir, socketDirPrefix, temporaryDirs } from './socket-dir.ts';
 
 /** Everything `up` keeps on disk; folders 0700, files 0600. */
 export interface StateDir {
   readonly path: string;
   readonly controlPlaneDir: string;
   readonly logDir: string;
+  readonly agentDir: string;
   /** Holds `node`, and nothing else: put first on the PATH of apps. */
   readonly nodeDir: string;
   /** Short path for sockets; gone when `up` ends. */
@@ -23,10 +24,8 @@ export interface StateDir {
   close(): void;
 }
 
-const socketDirPrefix = 'eastwest-';
-
-/** Takes the folder for this run. Throws `Fault` ALREADY_UP when another `up` runs there. */
-export async function openStateDir(path: string, edge: Edge): Promise<StateDir> {
+/** Takes the folder for this run. Throws `Fault` ALREADY_UP when another `up` runs there. `workloads` have sockets. */
+export async function openStateDir(path: string, edge: Edge, workloads: readonly string[] = []): Promise<StateDir> {
   await checkNobodyElse(path, edge);
   const [controlPlaneDir, logDir, nodeDir, agentDir] = ['control-plane', 'logs', 'bin', 'agents'].map((name) =>
     join(path, name),
@@ -34,12 +33,13 @@ export async function openStateDir(path: string, edge: Edge): Promise<StateDir> 
   for (const dir of [path, controlPlaneDir, logDir, nodeDir, agentDir]) makePrivateDir(dir);
   writeFileSync(join(path, '.gitignore'), '*\n', { mode: 0o600 });
   linkNode(join(nodeDir, 'node'), edge.self.execPath);
-  const socketDir = mkdtempSync(join(tmpdir(), socketDirPrefix)); // 0700
+  const socketDir = makeSocketDir(Math.max(...['up', ...workloads].map((name) => `${name}.sock`.length)));
   const statusSocket = join(socketDir, 'up.sock');
   return {
     path,
     controlPlaneDir,
     logDir,
+    agentDir,
     nodeDir,
     socketDir,
     statusSocket,
@@ -69,7 +69,7 @@ async function checkNobodyElse(path: string, edge: Edge): Promise<void> {
     });
   }
   const left = dirname(other.socket);
-  if (dirname(left) === tmpdir() && basename(left).startsWith(socketDirPrefix))
+  if (temporaryDirs().includes(dirname(left)) && basename(left).startsWith(socketDirPrefix))
     rmSync(left, { recursive: true, force: true });
   rmSync(runFilePath(path), { force: true });
 }

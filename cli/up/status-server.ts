@@ -1,14 +1,25 @@
 import { chmodSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { Fault } from '#runtime/fault.ts';
+import type { View } from './events.ts';
 import type { Summary } from './summary.ts';
 
-/** Answers `GET /status` with the summary on a Unix socket that only this user can open (folder 0700, socket 0600). */
-export async function serveStatus(socketPath: string, summary: () => Summary): Promise<{ close(): void }> {
+/** What one may ask for: `/status` for machines, `/view` for the table that `eastwest status` draws. */
+export interface Answers {
+  readonly summary: () => Summary;
+  readonly view: () => View;
+}
+
+/** Answers `GET /status` and `GET /view` on a Unix socket that only this user can open (folder 0700, socket 0600). */
+export async function serveStatus(socketPath: string, { summary, view }: Answers): Promise<{ close(): void }> {
+  const known = new Map<string | undefined, () => Summary | View>([
+    ['/status', summary],
+    ['/view', view],
+  ]);
   const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000 }, (request, response) => {
-    const isKnown = request.method === 'GET' && request.url === '/status';
-    response.writeHead(isKnown ? 200 : 404, { 'content-type': 'application/json', connection: 'close' });
-    response.end(isKnown ? `${JSON.stringify(summary())}\n` : '{"error":"not found"}\n');
+    const answer = request.method === 'GET' ? known.get(request.url) : undefined;
+    response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json', connection: 'close' });
+    response.end(answer ? `${JSON.stringify(answer())}\n` : '{"error":"not found"}\n');
   });
   server.maxConnections = 32;
   await new Promise<void>((resolve, reject) => {

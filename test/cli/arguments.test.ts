@@ -27,6 +27,8 @@ describe('a command line', () => {
     ['help up', 'help'],
     ['up --help', 'help'],
     ['token create --help', 'help'],
+    ['token --help', 'help'],
+    ['help cert', 'help'],
     ['--version', 'version'],
   ])('%s asks for %s', (line, kind) => {
     expect(parseCommandLine(line.split(' ').filter(Boolean)).kind).toBe(kind);

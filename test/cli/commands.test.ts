@@ -10,8 +10,10 @@ import type { Edge } from '#cli/edge.ts';
 import { exitCodeOf } from '#cli/errors.ts';
 import { errorLines } from '#runtime/error-lines.ts';
 import { serveStatus } from '#cli/up/status-server.ts';
+import type { View } from '#cli/up/events.ts';
 import type { Summary } from '#cli/up/summary.ts';
 import { serveAdmin } from '#proto/admin.ts';
+import type { Clock } from '#runtime/clock.ts';
 import { ok, refuse } from '#runtime/result.ts';
 import { Fault } from '#runtime/fault.ts';
 import { systemClock } from '#runtime/system-clock.ts';
@@ -19,7 +21,7 @@ import { checkout, freshFolder } from '#support/fresh-folder.ts';
 import { badLeaves, createTestCa } from '#support/test-ca.ts';
 
 /** Runs one command line in `cwd`, as `main` does. */
-async function eastwest(line: string, cwd: string) {
+async function eastwest(line: string, cwd: string, clock: Clock = systemClock) {
   const written = { stdout: '', stderr: '' };
   const output = (stream: 'stdout' | 'stderr') => ({
     write: (text: string) => void (written[stream] += text),
@@ -29,7 +31,7 @@ async function eastwest(line: string, cwd: string) {
   const edge = {
     cwd,
     env: {},
-    clock: systemClock,
+    clock,
     stop: new AbortController().signal,
     kill: new AbortController().signal,
     stdout: output('stdout'),
@@ -43,6 +45,19 @@ async function eastwest(line: string, cwd: string) {
   } catch (error) {
     return { code: exitCodeOf(error), stdout: written.stdout, stderr: written.stderr + errorLines(error) };
   }
+}
+
+/** Sleeps no time at all, but for what happens `meanwhile`. */
+function hurriedClock(meanwhile: () => Promise<void> = () => Promise.resolve()): Clock {
+  let sleptMs = 0;
+  return {
+    ...systemClock,
+    monotonic: () => systemClock.monotonic() + sleptMs,
+    async sleep(ms) {
+      sleptMs += ms;
+      await meanwhile();
+    },
+  };
 }
 
 describe('eastwest token create', () => {
@@ -89,16 +104,28 @@ describe('eastwest token create', () => {
     await admin.close(0);
   });
 
+  test('waits for a control plane that starts just after it', async () => {
+    await using folder = freshFolder();
+    const dataDir = join(folder.path, '.eastwest/control-plane');
+    let admin: Awaited<ReturnType<typeof serve>> | undefined;
+    const clock = hurriedClock(async () => void (admin ??= await serve(dataDir)));
+    const { code, stdout, stderr } = await eastwest('token create prices', folder.path, clock);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'token-for-prices\n' });
+    expect(stderr).toMatch(/^waiting up to 15s for a control plane with its data in .*\nworks once, .*\n$/);
+    await admin?.close(0);
+  });
+
   test.each([
     [
       'token create prices',
       1,
-      /^error: no control plane runs with its data in .*\nfix: start it, or name its data directory: --data-dir DIR\n$/,
+      /^waiting up to 15s for a control plane with its data in .*\nerror: no control plane runs with its data in .*\nfix: start it, or name its data directory: --data-dir DIR\n$/,
     ],
     ['token create prices --ttl soon', 2, /^error: --ttl soon is no duration\nfix: write 30s, 10m or 1h\n$/],
   ])('%s without a control plane ends with %d', async (line, code, stderr) => {
     await using folder = freshFolder();
-    expect(await eastwest(line, folder.path)).toEqual({ code, stdout: '', stderr: expect.stringMatching(stderr) });
+    const ended = await eastwest(line, folder.path, hurriedClock());
+    expect(ended).toEqual({ code, stdout: '', stderr: expect.stringMatching(stderr) });
   });
 });
 
@@ -118,19 +145,28 @@ describe('eastwest status', () => {
     ],
     denied: 0,
   };
+  const view: View = {
+    mesh: 'shop',
+    summary,
+    nowMs: 1_000_000,
+    readyForMs: 62_000,
+    path: undefined,
+    rows: [{ name: 'prices', app: 'running', agent: 'ready', notAfterMs: 1_012_500, requests: 7, failed: 1 }],
+  };
 
   test('tells what the running mesh says', async () => {
     await using folder = freshFolder();
     mkdirSync(join(folder.path, '.eastwest'));
     const socket = join(folder.path, 'up.sock');
-    const server = await serveStatus(socket, () => summary);
+    const server = await serveStatus(socket, { summary: () => summary, view: () => view });
     writeFileSync(join(folder.path, '.eastwest/run.json'), JSON.stringify({ pid: process.pid, socket }));
     const json = await eastwest('status --json', folder.path);
     expect(JSON.parse(json.stdout)).toEqual(summary);
     const text = await eastwest('status', folder.path);
     expect(text.stdout).toBe(
-      'prices  spiffe://shop.example/ns/default/sa/prices\n' +
-        '  no certificate yet, rotated 4 times; mTLS on 127.0.0.1:2, admin on 127.0.0.1:3\n' +
+      'shop  up 62s\n' +
+        'WORKLOAD  APP      AGENT  EXPIRES IN  ROTATIONS  CALLS OK  FAILED  SPIFFE ID\n' +
+        'prices    running  ready         12s          4         6       1  spiffe://shop.example/ns/default/sa/prices\n' +
         'requests 9 ok, 0 failed, 0 resets\n',
     );
     server.close();
@@ -195,6 +231,14 @@ describe('eastwest cert show', () => {
     await using folder = freshFolder();
     const unknown = await eastwest('cert show prices', folder.path);
     expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('no mesh runs from') });
+    mkdirSync(join(folder.path, 'prices'));
+    const named = await eastwest('cert show prices', folder.path);
+    expect(named).toMatchObject({ code: 1, stderr: expect.stringContaining('no mesh runs from') });
+    const missing = await eastwest('cert show missing.crt', folder.path);
+    expect(missing).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^error: no such file: .*missing\.crt\nfix: /),
+    });
     writeFileSync(join(folder.path, 'rubbish.crt'), 'hello');
     const rubbish = await eastwest('cert show rubbish.crt', folder.path);
     expect(rubbish).toMatchObject({ code: 1, stderr: expect.stringContaining('holds no certificates in PEM form') });
@@ -236,8 +280,8 @@ describe('the launcher', () => {
     expect(bad.output.stderr).toBe('error: there is no command `upp`\nfix: did you mean `eastwest up`?\n');
   });
 
-  test('starts where the home folder cannot be written', async () => {
-    const { ended } = launch(['--version'], { HOME: '/dev/null/nowhere' });
+  test.each(['/dev/null/nowhere', '/proc'])('starts where the home folder %s cannot be written', async (HOME) => {
+    const { ended } = launch(['--version'], { HOME });
     expect(await ended).toEqual([0, null]);
   });
 });

@@ -72,7 +72,7 @@ describe('a mesh file', () => {
     [small.replace('name: shop', 'name: Shop'), 'name: write a DNS label'],
     [small.replace('run: [node, web.js]', 'run: node web.js'), 'workloads[0].run: write a list of strings'],
     [small.replace('run: [node, web.js]', 'run: []'), 'workloads[0].run: is empty'],
-    [small.replace('run: [node', 'runs: [node'), 'workloads[0]: Unrecognized key: "runs"'],
+    [small.replace('run: [node', 'runs: [node'), 'workloads[0]: there is no setting runs; did you mean run?'],
     [small.replace('7002', '70020'), 'workloads[1].listens[0].port: write a port, 1 to 65535'],
     [small.replace('calls', 'env: { PORT: 7001 }\n    calls'), 'workloads[0].env.PORT: write it in quotes'],
     [`${small}svidLife: 20\n`, 'svidLife: write a duration'],

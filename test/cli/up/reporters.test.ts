@@ -31,6 +31,14 @@ const lines: readonly (readonly [UpEvent, string])[] = [
     'shop: 3 workloads, trust domain shop.example, certificates live 20s',
   ],
   [{ event: 'up.ready', tookMs: 2345 }, 'ready after 2.3 s; Ctrl-C stops everything'],
+  [
+    { event: 'up.waiting', part: 'agent', workload: 'prices', why: 'svid-missing', lastLine: 'issue.failed' },
+    'prices: agent waits: svid-missing (issue.failed)',
+  ],
+  [
+    { event: 'up.waiting', part: 'app', workload: 'a', why: 'port 9001 is not open', lastLine: null },
+    'a: app waits: port 9001 is not open',
+  ],
   [{ event: 'up.stopping', why: 'stopped by SIGINT' }, 'stopping: stopped by SIGINT'],
   [{ event: 'control-plane.ready', address: '127.0.0.1:1' }, 'control plane ready at 127.0.0.1:1'],
   [
@@ -114,6 +122,14 @@ describe('the table', () => {
 
   test('is never wider than the terminal', () => {
     for (const line of renderTable(view, 40)) expect(line.length).toBeLessThan(40);
+  });
+
+  test.each([
+    [100, 'WORKLOAD  APP      AGENT  EXPIRES IN  ROTATIONS  CALLS OK  FAILED'],
+    [60, 'WORKLOAD  AGENT  EXPIRES IN  ROTATIONS  CALLS OK  FAILED'],
+    [55, 'WORKLOAD  EXPIRES IN  ROTATIONS  CALLS OK  FAILED'],
+  ])('leaves the least important columns out at %d', (width, titles) => {
+    expect(renderTable(view, width)[2]).toBe(titles);
   });
 
   test('stays below the events', () => {

@@ -1,16 +1,29 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Edge } from '#cli/edge.ts';
 import { readRunFile } from '#cli/run-file.ts';
+import type { View } from '#cli/up/events.ts';
 import { appEnv, ownEnv } from '#cli/up/environments.ts';
 import { openLogFile } from '#cli/up/log-file.ts';
 import { parseMeshFile } from '#cli/up/mesh-file.ts';
 import { checkPortsAreFree, findFreePorts } from '#cli/up/ports.ts';
-import { chooseProgram, programFinder } from '#cli/up/programs.ts';
+import { checkProgramsExist, chooseProgram, programFinder } from '#cli/up/programs.ts';
+import { makeSocketDir } from '#cli/up/socket-dir.ts';
 import { openStateDir } from '#cli/up/state-dir.ts';
+import { claimForTrustDomain } from '#cli/up/state-owner.ts';
 import { serveStatus } from '#cli/up/status-server.ts';
 import type { Summary } from '#cli/up/summary.ts';
 import { getJson } from '#cli/unix-http.ts';
@@ -19,6 +32,8 @@ import { freshFolder } from '#support/fresh-folder.ts';
 
 const edge = { pid: process.pid, clock: systemClock, self: { execPath: process.execPath } } as unknown as Edge;
 const summary: Summary = { requests: 1, failed: 0, resets: 0, workloads: [], denied: 0 };
+const view: View = { mesh: 'a', summary, nowMs: 0, readyForMs: 0, path: [], rows: [] };
+const answers = { summary: () => summary, view: () => view };
 const modeOf = (path: string): number => statSync(path).mode & 0o777;
 
 describe('the environment', () => {
@@ -62,6 +77,20 @@ describe('the program of an app', () => {
     ],
   ])('is %s', (_, { run, otherwise }, isThere, chosen) => {
     expect(chooseProgram({ run, otherwise } as never, () => isThere)).toEqual(chosen);
+  });
+
+  test.each([
+    [undefined, 'prices: python3 is not on PATH'],
+    [['./twin'], 'prices: ./twin is no program that one can start here'],
+  ])('that is missing, with the twin %s, is refused before anything starts', (otherwise, message) => {
+    const workloads = [{ name: 'prices', run: ['python3'], otherwise }] as never;
+    const nothing = () => () => false;
+    const expected = expect.objectContaining({
+      code: 'NO_PROGRAM',
+      message,
+      hint: expect.stringContaining('otherwise'),
+    });
+    expect(() => checkProgramsExist(workloads, nothing)).toThrow(expected);
   });
 
   test('is looked for as the system will: on PATH, or relative to the mesh file', async () => {
@@ -130,7 +159,7 @@ describe('the state directory', () => {
     const path = join(folder.path, '.eastwest');
     const first = await openStateDir(path, edge);
     first.announce();
-    const server = await serveStatus(first.statusSocket, () => summary);
+    const server = await serveStatus(first.statusSocket, answers);
     await expect(openStateDir(path, edge)).rejects.toMatchObject({
       code: 'ALREADY_UP',
       hint: expect.stringContaining('--state-dir'),
@@ -142,14 +171,54 @@ describe('the state directory', () => {
   });
 });
 
+describe('the state directory of another trust domain', () => {
+  test.each(['mesh.json', 'agents/prices.yaml'])('is refused as %s tells', async (file) => {
+    await using folder = freshFolder();
+    const path = join(folder.path, '.eastwest');
+    const state = await openStateDir(path, edge);
+    claimForTrustDomain(state, 'other.example');
+    claimForTrustDomain(state, 'own.example'); // there is no store yet
+    writeFileSync(join(state.controlPlaneDir, 'store.sqlite'), '');
+    rmSync(join(path, 'mesh.json'));
+    writeFileSync(join(path, file), '{"trustDomain":"own.example"}');
+    const refused = expect.objectContaining({
+      code: 'OTHER_MESH',
+      message: expect.stringContaining('.eastwest belongs to the mesh of own.example'),
+      hint: expect.stringContaining('--state-dir DIR'),
+    });
+    expect(() => claimForTrustDomain(state, 'shop.example')).toThrow(refused);
+    expect(() => claimForTrustDomain(state, 'own.example')).not.toThrow();
+    state.close();
+  });
+});
+
+describe('the folder of sockets', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  test.each([
+    ['is missing', '/nowhere/at/all', 10],
+    ['is too long for a socket', `/${'x'.repeat(120)}`, 10],
+  ])('is below /tmp where TMPDIR %s', (_, dir, name) => {
+    vi.stubEnv('TMPDIR', dir);
+    const made = makeSocketDir(name);
+    expect(made).toMatch(/^\/tmp\/eastwest-/);
+    rmdirSync(made);
+  });
+
+  test('is refused where no path is short enough', () => {
+    expect(() => makeSocketDir(100)).toThrow(expect.objectContaining({ hint: expect.stringContaining('set TMPDIR') }));
+  });
+});
+
 describe('the status socket', () => {
   test('is 0600 and answers the summary, and nothing else', async () => {
     await using folder = freshFolder();
     const socket = join(folder.path, 'up.sock');
-    const server = await serveStatus(socket, () => summary);
+    const server = await serveStatus(socket, answers);
     const bounds = { deadlineMs: 2_000, clock: systemClock };
     expect(modeOf(socket)).toBe(0o600);
     expect(await getJson(socket, '/status', bounds)).toEqual(summary);
+    expect(await getJson(socket, '/view', bounds)).toEqual(view);
     await expect(getJson(socket, '/other', bounds)).rejects.toMatchObject({ code: 'NO_ANSWER' });
     server.close();
     await expect(getJson(socket, '/status', bounds)).rejects.toMatchObject({ code: 'NO_ANSWER' });

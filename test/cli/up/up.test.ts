@@ -170,6 +170,14 @@ describe('eastwest up', () => {
     expect(await up.ended).toBe(1);
   });
 
+  test('ends with 1 when an app without ports ended by itself, and does not call it ready', async () => {
+    await using folder = freshFolder();
+    writeFileSync(join(folder.path, 'mesh.yaml'), 'name: x\nworkloads: [{ name: a, run: [node, -e, "0"] }]\n');
+    await using up = startUp(folder, '--for', '1s');
+    expect(await up.ended, up.stderr()).toBe(1);
+    expect(up.events.some(({ event }) => event === 'app.ready')).toBe(false);
+  });
+
   test('leaves nothing behind when it is killed', async () => {
     await using folder = freshFolder();
     await writeMesh(folder);
@@ -188,6 +196,17 @@ describe('eastwest up', () => {
       async (folder: FreshFolder) => holdPort((await writeMesh(folder)).back),
       /port \d+ is in use \(back listens there\)\nfix: stop what/,
     ],
+    [
+      'a program that is not there',
+      async (folder: FreshFolder) => {
+        writeFileSync(
+          join(folder.path, 'mesh.yaml'),
+          'name: x\nworkloads: [{ name: a, run: [no-such-program-here] }]\n',
+        );
+        return Promise.resolve();
+      },
+      /a: no-such-program-here is not on PATH\nfix: .*otherwise/,
+    ],
     ['no mesh file', () => Promise.resolve(), /cannot read .*mesh\.yaml.*\nfix: name it: eastwest up/],
     [
       'a mesh file with mistakes',
@@ -195,7 +214,7 @@ describe('eastwest up', () => {
         writeFileSync(join(folder.path, 'mesh.yaml'), 'name: x\nworkload: []\n');
         return Promise.resolve();
       },
-      /is not a mesh file:\n {2}workloads: list the workloads\n {2}Unrecognized key: "workload"\nfix: /,
+      /is not a mesh file:\n {2}workloads: list the workloads\n {2}there is no setting workload; did you mean workloads\?\nfix: .*\/docs\/reference\.md/,
     ],
   ])('refuses %s and names the fix', async (_, prepare, stderr) => {
     await using folder = freshFolder();
