@@ -103,8 +103,11 @@ describe.skipIf(lacks(what, 'openssl', 'curl') || lacksOpenssl3(what))('curl and
   test('another workload, with a good certificate, gets 403 problem+json; the app hears nothing', async () => {
     const before = prices.http.seen.length;
     const ran = await curl('orders', '-i', '-d', 'x'.repeat(2_000), prices.url);
-    expect(ran.stdout).toMatch(/^HTTP\/1\.1 403 Forbidden\r\ncontent-type: application\/problem\+json\r\n/i);
-    const told = JSON.parse(ran.stdout.split('\r\n\r\n')[1]!) as { status: number; decisionId: string };
+    const [head = '', body = ''] = ran.stdout.split('\r\n\r\n');
+    const told = JSON.parse(body) as { status: number; decisionId: string };
+    expect(head).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
+    expect(head).toMatch(/^content-type: application\/problem\+json\r?$/im);
+    expect(head).toContain(`X-Eastwest-Decision: ${told.decisionId}`);
     expect(told.status).toBe(403);
     await prices.agent.event('inbound.denied', (denied) => denied.decisionId === told.decisionId);
     expect(prices.http.seen).toHaveLength(before);
