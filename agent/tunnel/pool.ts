@@ -38,6 +38,9 @@ export interface TunnelPool {
   destroyAll(): void;
 }
 
+/** Sessions that one stream is tried on. */
+const maxAttempts = 3;
+
 /** How often, at most, a session that still serves is tried to be renewed. */
 const renewEveryMs = 1_000;
 
@@ -145,9 +148,16 @@ export function createTunnelPool(parts: PoolParts): TunnelPool {
 
   async function openAt(address: Address, peer: Peer, signal: AbortSignal): Promise<Result<PeerStream, OpenProblem>> {
     if (peer.transport === 'mtls') return openPlainStream({ ...parts, address, peer, signal });
-    const session = await sessionFor(slotFor(address, peer.spiffeId));
-    if (!session.ok) return session;
-    return session.value.open(`${bracketed(address.host)}:${peer.port}`, { deadlineMs: settings.tryMs, signal });
+    const slot = slotFor(address, peer.spiffeId);
+    const authority = `${bracketed(address.host)}:${peer.port}`;
+    for (let attempt = 1; ; attempt += 1) {
+      const session = await sessionFor(slot);
+      if (!session.ok) return session;
+      const opened = await session.value.open(authority, { deadlineMs: settings.tryMs, signal });
+      // It was retired, or said goodbye, just as we chose it; nothing of the app's was sent: the next one is asked.
+      const isLate = !opened.ok && opened.reason === 'unreachable' && session.value.state() === 'closed';
+      if (!isLate || attempt === maxAttempts) return opened;
+    }
   }
 
   const unsubscribe = identity.subscribe(() => {
