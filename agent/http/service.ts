@@ -1,0 +1,86 @@
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import type { Clock } from '#runtime/clock.ts';
+import type { Answer } from './answers.ts';
+import type { BodyLimits } from './body.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { HeadLimits, HeadProblem, RequestHead } from './head.ts';
+import type { ExchangeProblem, Forwarded, Upstream } from './message.ts';
+
+export interface MessageLimits {
+  readonly head: HeadLimits;
+  readonly body: BodyLimits;
+}
+
+export interface HttpTimes {
+  /** From the first byte of a head to its last. */
+  readonly headMs: number;
+  /** From the connection's start to the first byte of its first request. */
+  readonly firstMs: number;
+  /** Between requests. */
+  readonly idleMs: number;
+  /** Within a request, without a byte in either direction. */
+  readonly stallMs: number;
+}
+
+/** Whoever serves a connection now that was handed over. */
+export interface HandedOver {
+  drain?(): void;
+}
+
+export type Admission<P> =
+  | {
+      readonly kind: 'forward';
+      readonly request: Forwarded;
+      readonly upstream: Upstream<P>;
+      readonly report: RequestReport<P>;
+    }
+  | { readonly kind: 'answer'; readonly answer: Answer }
+  /** HTTP/1.1 only: `answer` is sent, and the connection with all that follows on it then belongs to `serve`. */
+  | { readonly kind: 'hand-over'; readonly answer: Buffer; readonly serve: (pipe: Pipe) => HandedOver };
+
+export type Later<T> = T | Promise<T>;
+
+/** How one admitted request ended. */
+export interface RequestEnd {
+  /** Sent to the caller; 0 when none was. */
+  readonly status: number;
+  /** `agent`: it names a decision. Only what a peer's agent sent says so truly: it removes the name from its app's answers. */
+  readonly answeredBy: 'app' | 'agent' | 'us';
+  /** `cut`: the answer broke off or the caller left before its end. */
+  readonly outcome: 'complete' | 'cut';
+  /** Body bytes, without framing. */
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+}
+
+/** Counts and logs one admitted request, and words what the caller is told when it fails. */
+export interface RequestReport<P> {
+  unreachable(problem: P): Answer;
+  failed(problem: ExchangeProblem): Answer;
+  /** Exactly once for every admitted request that was not upgraded. */
+  finished(end: RequestEnd): void;
+  upgraded(): void;
+  /** An upgraded stream is over. */
+  upgradeEnded(how: 'ended' | 'cut'): void;
+}
+
+/** What a connection needs to serve requests, whichever version of HTTP they come in. */
+export interface HttpService<P> {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly limits: MessageLimits;
+  readonly times: HttpTimes;
+  /** Judges a request by its head alone. */
+  admit(head: RequestHead): Later<Admission<P>>;
+  /** A head that was refused before it could be judged. */
+  refused(reason: HeadProblem | 'protected-header-in-connection'): Answer;
+  /** The connection is over. */
+  closed(): void;
+}
+
+export interface HttpConnection {
+  /** No further request: an idle connection ends now, a busy one after its answers (HTTP/2: GOAWAY). */
+  drain(): void;
+  /** Cuts the connection. */
+  destroy(): void;
+}
