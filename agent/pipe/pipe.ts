@@ -1,10 +1,17 @@
-/** Whoever reads a pipe. Calls come in order; after `onCut` none comes, after `onEnd` only `onDrain` or `onCut`. */
+/**
+ * Whoever reads a pipe. Calls come in order; after `onCut` none comes, after `onEnd` only `onDrain` or `onCut`. None
+ * comes from inside a call of the pipe's own methods.
+ */
 export interface PipeReader {
   /** Bytes that arrived. Valid during the call only: who keeps them copies them. */
   onBytes(bytes: Buffer): void;
   /** The other side has finished sending, in order; it may still read. */
   onEnd(): void;
-  /** The stream broke or is closed: nothing can be read or written any more. Comes once, also after our own `cut`. */
+  /**
+   * The stream broke or is closed: nothing can be read or written any more. Comes once to every reader's pipe, also
+   * while paused, after our own `cut` (soon, and nothing else before it), and as the last word once both directions
+   * have ended in order.
+   */
   onCut(): void;
   /** After a `write` that answered false: there is room again. */
   onDrain(): void;
@@ -18,9 +25,12 @@ export interface Pipe {
   reader: PipeReader;
   /** Neither direction has ended, broken or been ended by us. */
   readonly isOpen: boolean;
-  /** Bytes written here that have not left this process. */
+  /** Bytes written here that have not left this process; after a cut, what never left. */
   readonly unsentBytes: number;
-  /** Takes bytes (sent or copied when it returns). False: wait for `onDrain` before more; nothing is lost otherwise. */
+  /**
+   * Takes bytes (sent or copied when it returns). False: wait for `onDrain` before more; nothing is lost otherwise.
+   * After `end` or a cut it does nothing.
+   */
   write(bytes: Buffer): boolean;
   /** The same for Latin-1 text, such as a head. */
   writeText(text: string): boolean;
