@@ -13,9 +13,12 @@ export interface H2StreamHandler {
   onData(bytes: Buffer): void;
   /** The peer's side ended with END_STREAM on DATA; where HEADERS carried it, `onHeaders` has said so instead. */
   onEnd(): void;
-  /** The stream broke: RST_STREAM, a stream error, the session's end. Nothing comes after it. */
+  /**
+   * The stream broke: RST_STREAM, a stream error, the session's end; not by our own `reset`. Nothing comes after it, nor
+   * after `reset`, but for the `onDrain` of an answer that `reset` without an error lets finish.
+   */
   onReset(code: H2ErrorCode): void;
-  /** After `data` answered false. */
+  /** After `data` answered false; and after `end`, when what had to wait for window or wire has left. */
   onDrain(): void;
 }
 
@@ -33,6 +36,7 @@ export interface H2Stream {
   /** The same for Latin-1 text. */
   text(text: string): boolean;
   end(): void;
+  /** RST_STREAM; what waits is forgotten. Without an error (0) after `end`, it follows what waits: the answer is whole. */
   reset(code: H2ErrorCode): void;
   /** Stops giving window to the peer; what is in flight still arrives. */
   pause(): void;

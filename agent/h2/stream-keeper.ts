@@ -1,0 +1,97 @@
+import type { HeaderField } from '#agent/http/header-field.ts';
+import { later } from '#agent/pipe/turn.ts';
+import { h2Error } from './errors.ts';
+import { ReceiveFlow } from './flow.ts';
+import type { FrameWriter } from './frame-writer.ts';
+import { Sender } from './sender.ts';
+import { StreamTable } from './stream-table.ts';
+import { Stream, type StreamOwner } from './stream.ts';
+import type { H2ErrorCode, H2Settings } from './types.ts';
+
+/** Keeps the streams of one session, and does what they ask for. */
+export class StreamKeeper implements StreamOwner {
+  readonly table: StreamTable;
+  readonly flow: ReceiveFlow;
+  readonly sender: Sender;
+  /** Streams that got a final head of ours. */
+  answered = 0;
+  readonly #writer: FrameWriter;
+  readonly #unsentCeiling: number;
+  #isRelieving = false;
+
+  constructor(settings: H2Settings, writer: FrameWriter, onEmpty: () => void) {
+    this.#writer = writer;
+    this.#unsentCeiling = settings.unreadCeilingBytes;
+    this.table = new StreamTable(onEmpty);
+    this.flow = new ReceiveFlow(settings, writer, this.table);
+    this.sender = new Sender(writer, this.table);
+  }
+
+  open(id: number): Stream {
+    const stream = new Stream(id, this, { send: this.sender.initialWindow, receive: this.flow.streamWindow });
+    this.table.add(stream);
+    return stream;
+  }
+
+  headers(stream: Stream, fields: readonly HeaderField[], end: boolean): void {
+    const hadHead = stream.headSent;
+    this.sender.headers(stream, fields, end);
+    if (!hadHead && stream.headSent) this.answered += 1;
+  }
+  data(stream: Stream, bytes: Buffer): boolean {
+    const isTaken = this.sender.data(stream, bytes);
+    if (this.sender.queuedBytes > this.#unsentCeiling) this.#relieveQueues();
+    return isTaken;
+  }
+  text(stream: Stream, text: string): boolean {
+    const isTaken = this.sender.text(stream, text);
+    if (this.sender.queuedBytes > this.#unsentCeiling) this.#relieveQueues();
+    return isTaken;
+  }
+  end(stream: Stream): void {
+    this.sender.end(stream);
+  }
+  pause(stream: Stream): void {
+    this.flow.pause(stream);
+  }
+  resume(stream: Stream): void {
+    this.flow.resume(stream);
+  }
+  reset(stream: Stream, code: H2ErrorCode): void {
+    if (stream.isClosed) return;
+    if (code === h2Error.none && stream.endsAfterQueue) stream.resetsAfterQueue = true;
+    else this.breakOff(stream, code);
+  }
+
+  /** RST_STREAM; what still comes for the stream is to be ignored. */
+  breakOff(stream: Stream, code: H2ErrorCode): void {
+    this.#writer.rstStream(stream.id, code);
+    this.table.rememberReset(stream.id);
+    this.forget(stream);
+  }
+
+  /** The stream is over, with all that waits in it. */
+  forget(stream: Stream): void {
+    this.sender.discard(stream);
+    this.flow.forget(stream);
+    this.table.remove(stream);
+  }
+
+  /** Breaks off a stream because it takes too much memory, and tells its handler. */
+  relieve(stream: Stream): void {
+    this.breakOff(stream, h2Error.enhanceYourCalm);
+    stream.handler.onReset(h2Error.enhanceYourCalm);
+  }
+
+  /** Too much waits for windows that the peer keeps shut: the longest queues go. Not at once: their owners are at work. */
+  #relieveQueues(): void {
+    if (this.#isRelieving) return;
+    this.#isRelieving = true;
+    later({
+      flush: () => {
+        this.#isRelieving = false;
+        while (this.sender.queuedBytes > this.#unsentCeiling) this.relieve(this.sender.fullest!);
+      },
+    });
+  }
+}
