@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Workload } from '#proto/messages.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 import { aborted, type Phases } from '#runtime/drain.ts';
@@ -6,17 +7,19 @@ import { createCounters, type AgentCounters } from './admin/metrics.ts';
 import { createReadiness, type Readiness } from './admin/readiness.ts';
 import { startAdmin } from './admin/server.ts';
 import type { Address, AgentConfig } from './config-types.ts';
-import { defaultConnect, defaultLimits, defaultTimes, inboundTimes } from './defaults.ts';
+import { appTimes, defaultConnect, messageLimits, peerTimes } from './defaults.ts';
 import { drainAll } from './drain-all.ts';
 import type { AgentEmit } from './events.ts';
 import { giveBackWhenIdle } from './give-back.ts';
-import { createDeadlines } from './http/deadlines.ts';
+import { createDeadlines, type Deadlines } from './http/deadlines.ts';
 import type { IdentitySource } from './identity/source.ts';
 import { createIdentityStore, type IdentitySnapshot, type IdentityStore } from './identity/store.ts';
 import { openInbound, type InboundListener } from './inbound/listener.ts';
 import { createDestinations, type Destinations } from './outbound/destination.ts';
 import { openOutbound, type OutboundListener } from './outbound/listener.ts';
-import { createTunnelPool, type TunnelPool } from './tunnel/pool.ts';
+import { createProofReport } from './proof/proof-report.ts';
+import { createPeerPool, type PeerPool } from './tunnel/peer-pool.ts';
+import { defaultUpstreamLimits } from './tunnel/upstream-limits.ts';
 
 export interface AgentParts {
   readonly config: AgentConfig;
@@ -37,7 +40,8 @@ interface Core extends AgentParts {
   readonly counters: AgentCounters;
   readonly readiness: Readiness;
   readonly destinations: Destinations;
-  readonly pool: TunnelPool;
+  readonly deadlines: Deadlines;
+  readonly pool: PeerPool;
 }
 
 interface Source extends IdentitySource {
@@ -52,7 +56,6 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
   const startedMs = parts.clock.monotonic();
   const core = createCore(parts);
   const ended = new AbortController();
-  const deadlines = createDeadlines(parts.clock);
   const source = await createSource(core);
   const drain = new AbortController();
   const stop = AbortSignal.any([phases.stop, drain.signal]);
@@ -71,7 +74,7 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
   if (admin.address) parts.emit({ event: 'listener.open', purpose: 'admin', address: show(admin.address) });
   const identityLost = source.run(AbortSignal.any([ended.signal, phases.kill]));
   identityLost.catch(() => undefined); // raced below; a rejection while stopping is no fault
-  const serving = serve({ core, source, deadlines, startedMs }, { stop, kill: phases.kill });
+  const serving = serve({ core, source, startedMs }, { stop, kill: phases.kill });
   try {
     await Promise.race([serving, identityLost]);
   } catch (error) {
@@ -79,7 +82,7 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
   } finally {
     ended.abort();
     core.pool.destroyAll();
-    deadlines.stop();
+    core.deadlines.stop();
     await Promise.allSettled([identityLost, admin.close()]);
   }
 }
@@ -88,11 +91,16 @@ function createCore(parts: AgentParts): Core {
   const { config, clock, random, emit } = parts;
   const store = createIdentityStore();
   const counters = createCounters();
-  const pool = createTunnelPool({
+  const deadlines = createDeadlines(clock);
+  const pool = createPeerPool({
     identity: store,
     clock,
     random,
-    settings: { whenExpired: config.whenExpired, ...defaultConnect },
+    randomBytes,
+    whenExpired: config.whenExpired,
+    limits: { ...defaultUpstreamLimits, ...defaultConnect },
+    http: { limits: messageLimits(config.limits), deadlines },
+    report: createProofReport({ counters, emit }, 'dialled'),
     onSession(event, { peer, address, reason }) {
       if (event === 'opened') counters.sessionsOpened += 1;
       if (event !== 'failed') return;
@@ -101,7 +109,7 @@ function createCore(parts: AgentParts): Core {
     },
   });
   const destinations = createDestinations(config.outbound?.upstreams ?? []);
-  return { ...parts, store, counters, readiness: createReadiness(store, clock), destinations, pool };
+  return { ...parts, store, counters, readiness: createReadiness(store, clock), destinations, deadlines, pool };
 }
 
 async function createSource(core: Core): Promise<Source> {
@@ -138,7 +146,6 @@ function namesToWatch(config: AgentConfig): string[] {
 interface Serving {
   readonly core: Core;
   readonly source: Source;
-  readonly deadlines: ReturnType<typeof createDeadlines>;
   readonly startedMs: number;
 }
 
@@ -146,7 +153,7 @@ async function serve(serving: Serving, { stop, kill }: Phases): Promise<void> {
   const { core, source } = serving;
   const { config, clock, readiness, emit, counters } = core;
   readiness.block('starting', 'waiting for the first SVID');
-  const outbound = await startOutbound(serving, kill);
+  const outbound = await startOutbound(serving);
   const first = await core.store.first(AbortSignal.any([stop, kill])).catch(() => undefined);
   const inbound = first && (await becomeReady(serving, first));
   if (first) {
@@ -162,10 +169,10 @@ async function serve(serving: Serving, { stop, kill }: Phases): Promise<void> {
 }
 
 /** Open from the start: an app that is early gets a clear 503. */
-async function startOutbound(serving: Serving, kill: AbortSignal): Promise<OutboundListener | undefined> {
-  const { config, emit, pool, destinations } = serving.core;
+async function startOutbound({ core }: Serving): Promise<OutboundListener | undefined> {
+  const { config, emit, pool, destinations } = core;
   if (!config.outbound) return undefined;
-  const parts = { ...shared(serving), times: defaultTimes, openPeer: pool.open, destinations, kill };
+  const parts = { ...shared(core), times: appTimes(config.limits), pool, destinations };
   const outbound = await openOutbound(parts, config.outbound);
   for (const { upstream, address } of outbound.upstreams) {
     emit({ event: 'listener.open', purpose: `upstream ${upstream.workload}:${upstream.port}`, address: show(address) });
@@ -177,9 +184,9 @@ async function startOutbound(serving: Serving, kill: AbortSignal): Promise<Outbo
 /** With the first identity: inbound opens, peers are told where, and the agent says that it is ready. */
 async function becomeReady(serving: Serving, { svid }: IdentitySnapshot): Promise<InboundListener | undefined> {
   const { core, source, startedMs } = serving;
-  const { config, clock, store, readiness, emit } = core;
-  const parts = { ...shared(serving), times: inboundTimes, ...inboundParts(core) };
-  const inbound = config.inbound && (await openInbound(parts, config.inbound, store));
+  const { config, clock, readiness, emit } = core;
+  const parts = { ...shared(core), times: peerTimes(config.limits), ...inboundParts(core) };
+  const inbound = config.inbound && (await openInbound(parts, config.inbound));
   if (inbound) emit({ event: 'listener.open', purpose: 'inbound', address: show(inbound.address) });
   source.announce(inbound ? [config.inbound?.advertise ?? inbound.address] : []);
   readiness.clear('starting');
@@ -188,9 +195,14 @@ async function becomeReady(serving: Serving, { svid }: IdentitySnapshot): Promis
   return inbound;
 }
 
-function shared({ core, deadlines }: Serving) {
-  const { counters, emit, clock } = core;
-  return { counters, emit, clock, deadlines, limits: defaultLimits };
+function shared({ config, counters, emit, clock, deadlines }: Core) {
+  return {
+    ...{ counters, emit, clock, deadlines, limits: messageLimits(config.limits) },
+    serverFirst: new Set(config.serverFirst),
+    maxConnections: config.limits.connections,
+    maxRequests: config.limits.requests,
+    inFlight: { requests: 0 },
+  };
 }
 
 function inboundParts({ config, store }: Core) {
@@ -199,8 +211,13 @@ function inboundParts({ config, store }: Core) {
     port,
     principals: allow,
   }));
+  const index = indexRules(rules);
   return {
-    rules: indexRules(rules),
+    identity: store,
+    randomBytes,
+    rules: () => index,
+    spoken: new Map(),
+    ports: new Map((config.inbound?.ports ?? []).map((port) => [port.port, port])),
     whenExpired: config.whenExpired,
     self: () => {
       const snapshot = store.current();

@@ -27,11 +27,17 @@ export interface FilesIdentityConfig {
   readonly trustDomain: string;
 }
 
+/**
+ * What is spoken on a port. `http` is HTTP/1.1, `http2` HTTP/2 without TLS (gRPC), `tcp` opaque. `auto`: the first bytes
+ * of each connection tell.
+ */
+export type PortProtocol = 'http' | 'http2' | 'tcp' | 'auto';
+
 export interface InboundPortConfig {
   /** The port's name on the wire: the port of CONNECT's authority. */
   readonly port: number;
   readonly app: Address;
-  readonly protocol: 'http' | 'tcp';
+  readonly protocol: PortProtocol;
   /** `any-peer`: whoever is verified in our trust domain. An empty list admits nobody. */
   readonly allow: 'any-peer' | readonly SpiffeId[];
   /** A plain mTLS listener for this port alone. */
@@ -50,12 +56,18 @@ export interface UpstreamConfig {
   readonly port: number;
   /** Undefined: reached by the HTTP proxy only. */
   readonly listen: Address | undefined;
-  readonly protocol: 'http' | 'tcp';
+  readonly protocol: PortProtocol;
   /** Expected of the peer; undefined: the control plane says. */
   readonly spiffeId: SpiffeId | undefined;
   /** Undefined: the control plane says. */
   readonly endpoints: readonly Address[] | undefined;
   readonly transport: 'tunnel' | 'mtls';
+  /** For one endpoint to accept, prove itself and answer. */
+  readonly connectTimeoutMs: number;
+  /** For a whole request and its answer; undefined: as long as bytes flow. */
+  readonly timeoutMs: number | undefined;
+  /** In flight at once. */
+  readonly maxRequests: number;
 }
 
 export interface OutboundConfig {
@@ -73,6 +85,24 @@ export interface AdminConfig {
   readonly socket: string | undefined;
 }
 
+/** Ceilings and deadlines of everything that others can send. */
+export interface LimitsConfig {
+  readonly headBytes: number;
+  readonly headers: number;
+  readonly trailerBytes: number;
+  readonly trailers: number;
+  /** From the first byte of a head to its last. */
+  readonly headMs: number;
+  /** Between requests. */
+  readonly idleMs: number;
+  /** Within a request, without a byte in either direction. */
+  readonly stallMs: number;
+  /** Open at once, of peers and of the app each. */
+  readonly connections: number;
+  /** In flight at once, from peers and from the app each. */
+  readonly requests: number;
+}
+
 export interface AgentConfig {
   readonly workload: string;
   readonly trustDomain: string;
@@ -80,6 +110,9 @@ export interface AgentConfig {
   readonly inbound: InboundConfig | undefined;
   readonly outbound: OutboundConfig | undefined;
   readonly admin: AdminConfig;
+  readonly limits: LimitsConfig;
+  /** Ports of workloads that are opaque at once where `protocol` is `auto`: there the server speaks first. */
+  readonly serverFirst: readonly number[];
   readonly drainMs: number;
   /** What happens to opaque streams in flight when a session's certificate expires. */
   readonly whenExpired: 'keep' | 'end';

@@ -3,7 +3,15 @@ import { isTrustDomain, parseSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts
 import { readDocument } from '#runtime/documents.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { crossProblems, type ConfigProblem } from './config-rules.ts';
-import type { Address, AgentConfig, InboundPortConfig, JoinTokenSource } from './config-types.ts';
+import type {
+  Address,
+  AgentConfig,
+  InboundPortConfig,
+  JoinTokenSource,
+  LimitsConfig,
+  UpstreamConfig,
+} from './config-types.ts';
+import { defaultConnect, defaultLimits, defaultServerFirst } from './defaults.ts';
 
 const maxDocumentBytes = 1024 * 1024;
 const addressForm = /^(?:\[([0-9a-fA-F:.]+)\]|([a-zA-Z0-9.-]{1,253})):(\d{1,5})$/;
@@ -23,6 +31,11 @@ const durationMs = z
   .string(durationHint)
   .regex(/^[1-9]\d{0,8}(ms|s|m|h)$/, durationHint)
   .transform((text) => parseInt(text, 10) * unitMs[/[a-z]+/.exec(text)![0] as keyof typeof unitMs]);
+
+function count({ atLeast = 1, atMost }: { atLeast?: number; atMost: number }) {
+  const hint = `write a whole number, ${atLeast} to ${atMost}`;
+  return z.int(hint).min(atLeast, hint).max(atMost, hint);
+}
 
 const spiffeIdHint = 'write spiffe://shop.example/ns/default/sa/prices';
 const spiffeId = z.string().transform((text, context): SpiffeId => {
@@ -79,10 +92,12 @@ const controlPlaneIdentity = z.strictObject({
 
 const filesIdentity = z.strictObject({ dir: path, trustDomain: trustDomain.optional() });
 
+const protocol = z.enum(['http', 'http2', 'tcp', 'auto'], 'write http, http2, tcp or auto').default('auto');
+
 const inboundPort = z.strictObject({
   port: portNumber,
   app: peerAddress.optional(),
-  protocol: z.enum(['http', 'tcp']).default('http'),
+  protocol,
   allow: allow.default([]),
   mtls: listenAddress.optional(),
 });
@@ -97,10 +112,13 @@ const upstream = z.strictObject({
   workload: workloadName,
   listen: listenAddress.optional(),
   port: portNumber,
-  protocol: z.enum(['http', 'tcp']).default('http'),
+  protocol,
   spiffeId: spiffeId.optional(),
   endpoints: z.array(peerAddress).min(1, 'list at least one endpoint or leave it out').max(1000).optional(),
   transport: z.enum(['tunnel', 'mtls']).default('tunnel'),
+  connectTimeout: durationMs.default(defaultConnect.tryMs),
+  timeout: durationMs.optional(),
+  maxRequests: count({ atMost: 100_000 }).default(10_000),
 });
 
 const outbound = z.strictObject({
@@ -113,6 +131,18 @@ const admin = z.strictObject({
   listen: listenAddress.optional(),
   reachableFrom: z.enum(['loopback', 'anywhere']).default('loopback'),
   socket: path.optional(),
+});
+
+const limits = z.strictObject({
+  headBytes: count({ atLeast: 1_024, atMost: 1_048_576 }).default(defaultLimits.headBytes),
+  headers: count({ atLeast: 10, atMost: 10_000 }).default(defaultLimits.headers),
+  trailerBytes: count({ atLeast: 0, atMost: 1_048_576 }).default(defaultLimits.trailerBytes),
+  trailers: count({ atLeast: 0, atMost: 10_000 }).default(defaultLimits.trailers),
+  headTimeout: durationMs.default(defaultLimits.headMs),
+  idleTimeout: durationMs.default(defaultLimits.idleMs),
+  stallTimeout: durationMs.default(defaultLimits.stallMs),
+  connections: count({ atMost: 1_000_000 }).default(defaultLimits.connections),
+  requests: count({ atMost: 1_000_000 }).default(defaultLimits.requests),
 });
 
 /** Every setting there is; `docs/reference.md` is checked against it. */
@@ -128,6 +158,11 @@ export const agentDocument = z.strictObject({
   inbound: inbound.optional(),
   outbound: outbound.optional(),
   admin: admin.default({ reachableFrom: 'loopback' }),
+  limits: limits.prefault({}),
+  serverFirst: z
+    .array(portNumber)
+    .max(1000)
+    .default([...defaultServerFirst]),
   drain: durationMs.default(25_000),
   whenExpired: z.enum(['keep', 'end']).default('keep'),
   log: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
@@ -164,25 +199,29 @@ function settings(read: AgentDocument): AgentConfig {
       })),
     },
     outbound: read.outbound && {
-      upstreams: read.outbound.upstreams.map(
-        ({ workload, port, listen, protocol, spiffeId, endpoints, transport }) => ({
-          workload,
-          port,
-          listen,
-          protocol,
-          spiffeId,
-          endpoints,
-          transport,
-        }),
-      ),
+      upstreams: read.outbound.upstreams.map(upstreamSettings),
       httpProxy: read.outbound.httpProxy,
       unknown: read.outbound.unknown,
     },
     admin: { listen: read.admin.listen, reachableFrom: read.admin.reachableFrom, socket: read.admin.socket },
+    limits: limitsSettings(read.limits),
+    serverFirst: read.serverFirst,
     drainMs: read.drain,
     whenExpired: read.whenExpired,
     logLevel: read.log,
   };
+}
+
+function upstreamSettings({ connectTimeout, timeout, ...read }: z.output<typeof upstream>): UpstreamConfig {
+  const { workload, port, listen, protocol, spiffeId, endpoints, transport, maxRequests } = read;
+  return {
+    ...{ workload, port, listen, protocol, spiffeId, endpoints, transport },
+    ...{ connectTimeoutMs: connectTimeout, timeoutMs: timeout, maxRequests },
+  };
+}
+
+function limitsSettings({ headTimeout, idleTimeout, stallTimeout, ...numbers }: z.output<typeof limits>): LimitsConfig {
+  return { ...numbers, headMs: headTimeout, idleMs: idleTimeout, stallMs: stallTimeout };
 }
 
 function identitySettings({ identity, trustDomain }: AgentDocument): AgentConfig['identity'] {

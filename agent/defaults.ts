@@ -1,16 +1,38 @@
-import type { ExchangeLimits } from './http/exchange.ts';
-import type { HttpTimes } from './http/serve.ts';
+import type { LimitsConfig } from './config-types.ts';
+import type { HttpTimes, MessageLimits } from './http/service.ts';
 
-/** Ceilings of one message: larger ones are answered 431, 400 or 502. */
-export const defaultLimits: ExchangeLimits = {
-  head: { maxBytes: 65_536, maxHeaders: 200 },
-  body: { maxTrailerBytes: 16_384, maxTrailers: 100 },
+/** Ceilings and deadlines where the configuration says nothing. */
+export const defaultLimits: LimitsConfig = {
+  headBytes: 65_536,
+  headers: 200,
+  trailerBytes: 16_384,
+  trailers: 100,
+  headMs: 10_000,
+  idleMs: 300_000,
+  stallMs: 300_000,
+  connections: 20_000,
+  requests: 20_000,
 };
-
-export const defaultTimes: HttpTimes = { firstMs: 300_000, headMs: 10_000, idleMs: 300_000, stallMs: 300_000 };
-
-/** A peer opens a connection for a request: one that sends none is not kept. */
-export const inboundTimes: HttpTimes = { ...defaultTimes, firstMs: 10_000 };
 
 /** Reaching a peer: one attempt, and all of them. */
 export const defaultConnect = { tryMs: 3_000, overallMs: 10_000 };
+
+/** Protocols in which the server has the first word: FTP, SSH, SMTP, POP3, IMAP, submission, MySQL, NATS, VNC. */
+export const defaultServerFirst: readonly number[] = [21, 22, 25, 110, 143, 587, 3306, 4222, 5900];
+
+export function messageLimits({ headBytes, headers, trailerBytes, trailers }: LimitsConfig): MessageLimits {
+  return {
+    head: { maxBytes: headBytes, maxHeaders: headers },
+    body: { maxTrailerBytes: trailerBytes, maxTrailers: trailers },
+  };
+}
+
+/** Of the app's own connections. */
+export function appTimes({ headMs, idleMs, stallMs }: LimitsConfig): HttpTimes {
+  return { firstMs: idleMs, headMs, idleMs, stallMs };
+}
+
+/** A peer opens a connection for a request: one that sends none is not kept. */
+export function peerTimes(limits: LimitsConfig): HttpTimes {
+  return { ...appTimes(limits), firstMs: limits.headMs };
+}

@@ -1,7 +1,7 @@
 import type { Clock } from '#runtime/clock.ts';
 import type { InboundListener } from './inbound/listener.ts';
 import type { OutboundListener } from './outbound/listener.ts';
-import type { TunnelPool } from './tunnel/pool.ts';
+import type { PeerPool } from './tunnel/peer-pool.ts';
 
 const checkMs = 50;
 /** An app that is asked to stop and has not called anybody for so long has finished. */
@@ -11,7 +11,7 @@ export interface OpenParts {
   readonly clock: Clock;
   readonly inbound: InboundListener | undefined;
   readonly outbound: OutboundListener | undefined;
-  readonly pool: TunnelPool;
+  readonly pool: PeerPool;
   /** Grows with every call of the app. */
   readonly calls: () => number;
 }

@@ -81,7 +81,20 @@ export type AgentEvent =
     }
   | { readonly event: 'peer.refused'; readonly workload: string; readonly address: string; readonly reason: string }
   | { readonly event: 'peer.unreachable'; readonly workload: string; readonly address: string; readonly error: unknown }
-  | { readonly event: 'stream.reset'; readonly destination: string; readonly reason: string };
+  | { readonly event: 'stream.reset'; readonly destination: string; readonly reason: string }
+  | {
+      readonly event: 'session.re-proved';
+      readonly peer: string;
+      readonly side: 'dialled' | 'accepted';
+      readonly serialHex: string;
+      readonly notAfterMs: number;
+    }
+  | {
+      readonly event: 'session.proof-failed';
+      readonly peer: string;
+      readonly side: 'dialled' | 'accepted';
+      readonly reason: string;
+    };
 
 export type AgentEmit = Emit<AgentEvent>;
 
@@ -116,6 +129,8 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'peer.refused': 'error',
   'peer.unreachable': 'warn',
   'stream.reset': 'warn',
+  'session.re-proved': 'debug',
+  'session.proof-failed': 'warn',
 };
 
 /** Events that peers or the app can cause at will: a flood of them is thinned out, see `limitLog`. */
@@ -129,4 +144,5 @@ export const floodableEvents: ReadonlySet<AgentEvent['event']> = new Set([
   'peer.refused',
   'peer.unreachable',
   'stream.reset',
+  'session.proof-failed',
 ]);

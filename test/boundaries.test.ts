@@ -49,6 +49,11 @@ const roomRows: readonly RoomRow[] = [
     because: 'the example apps are unmodified services: they know nothing of the mesh',
   },
   {
+    of: 'test/bench/',
+    mayImport: ['bench/', 'runtime/', 'test/support/'],
+    because: 'the bench is not part of the product: only its own tests know it',
+  },
+  {
     of: 'test/',
     mayImport: productRooms.map((room) => `${room}/`),
     because: 'tests may use every room and the helpers beside them',

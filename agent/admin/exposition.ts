@@ -13,6 +13,8 @@ const counterHelp: Readonly<Record<Exclude<CounterName, 'openStreams' | 'inbound
   handshakesRefused: 'Inbound handshakes that ended without a verified peer.',
   sessionsOpened: 'Sessions opened to peers.',
   sessionsFailed: 'Sessions to peers that could not be opened.',
+  reProofs: 'Certificates that peers proved anew on an open session.',
+  proofsFailed: 'Sessions ended because the peer’s new proof was none, or did not come before expiry.',
 };
 
 export interface Exposition {

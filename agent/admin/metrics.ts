@@ -25,6 +25,9 @@ export interface AgentCounters {
   /** Sessions dialled to peers, and those that did not come to a verified peer. */
   sessionsOpened: number;
   sessionsFailed: number;
+  /** Certificates that peers proved anew on a session, and proofs that were none, silence until expiry included. */
+  reProofs: number;
+  proofsFailed: number;
   readonly requestsByPeer: LabelledCounter;
   readonly inboundRequestsByPeer: LabelledCounter;
 }
@@ -66,6 +69,8 @@ export function createCounters(): AgentCounters {
     handshakesRefused: 0,
     sessionsOpened: 0,
     sessionsFailed: 0,
+    reProofs: 0,
+    proofsFailed: 0,
     requestsByPeer: createLabelledCounter(),
     inboundRequestsByPeer: createLabelledCounter(),
   };

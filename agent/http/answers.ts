@@ -1,5 +1,5 @@
 import { unreachable } from '#runtime/result.ts';
-import type { ExchangeProblem } from './exchange.ts';
+import type { ExchangeProblem } from './message.ts';
 import type { HeadProblem } from './head.ts';
 import { headProblemStatus, problemResponse, problemResponseToHead } from './problem.ts';
 
@@ -42,6 +42,8 @@ export function exchangeProblemAnswer(problem: ExchangeProblem, decisionId: stri
       : problemAnswer(502, 'The answer was not valid HTTP', decisionId);
   }
   switch (problem) {
+    case 'upstream-timeout':
+      return problemAnswer(504, 'No answer came in time', decisionId);
     case 'upstream-closed':
     case 'upstream-broken':
     case 'downstream-gone':

@@ -2,7 +2,6 @@ import { ChunkLineReader, type ChunkLineProblem } from './chunk-line.ts';
 import type { Framing } from './framing.ts';
 import { foldedName, readFieldLines, type HeaderField } from './header-field.ts';
 import { isReservedName } from './reserved.ts';
-import { writeFieldLines } from './write.ts';
 
 export interface BodyLimits {
   readonly maxTrailerBytes: number;
@@ -11,99 +10,91 @@ export interface BodyLimits {
 
 export type BodyProblem = ChunkLineProblem | 'bad-chunk-end' | 'trailers-too-large' | 'bad-trailer';
 
-export type BodyReading =
-  | {
-      readonly kind: 'data';
-      /** Views of the bytes read, in order; no copies, no empty ones. */
-      readonly data: readonly Buffer[];
-      /** How many of the bytes belonged to this message. */
-      readonly consumed: number;
-      readonly done: boolean;
-      /** Once `done`, where there are any: without those that do not belong in trailers. */
-      readonly trailers?: readonly HeaderField[];
-    }
-  | { readonly kind: 'refused'; readonly reason: BodyProblem };
-
-export interface BodyReader {
-  /** Takes the next bytes. After a refusal every further call is refused alike; after the end nothing is consumed. */
-  read(bytes: Buffer): BodyReading;
-  /** The message is over. With framing `until-close` only the stream's end says so, never this. */
-  readonly done: boolean;
-}
-
-/** Reads a body however its bytes are cut into pieces (RFC 9112, sections 6 and 7). */
-export function createBodyReader(framing: Framing, limits: BodyLimits): BodyReader {
-  switch (framing.kind) {
-    case 'none':
-      return new LengthReader(0);
-    case 'length':
-      return new LengthReader(framing.bytes);
-    case 'until-close':
-      return new LengthReader(Infinity);
-    case 'chunked':
-      return new ChunkedReader(limits);
-  }
-}
-
-class LengthReader implements BodyReader {
-  #left: number;
-
-  constructor(bytes: number) {
-    this.#left = bytes;
-  }
-
-  get done(): boolean {
-    return this.#left === 0;
-  }
-
-  read(bytes: Buffer): BodyReading {
-    const consumed = Math.min(this.#left, bytes.length);
-    this.#left -= consumed;
-    const data = consumed === 0 ? [] : [consumed === bytes.length ? bytes : bytes.subarray(0, consumed)];
-    return { kind: 'data', data, consumed, done: this.#left === 0 };
-  }
-}
+/** What the next bytes of a body come to: a piece of it, its end, not enough yet, or a reason to refuse it. */
+export type BodyStep = 'data' | 'more' | 'done' | BodyProblem;
 
 const nothing: Buffer = Buffer.alloc(0);
+const noTrailers: readonly HeaderField[] = Object.freeze([]);
 
-class ChunkedReader implements BodyReader {
+/**
+ * Reads bodies, one after another, however their bytes are cut into pieces (RFC 9112, sections 6 and 7). Pushed bytes are
+ * walked through by `step` until it says `more` or `done`; nothing is copied and nothing kept of them.
+ */
+export class BodyReader {
+  /** After `data`: the piece, a view of the bytes given. Never empty. */
+  data: Buffer = nothing;
+  /** After any step: the offset behind what was taken. */
+  at = 0;
+  /** After `done`: without those that do not belong in trailers. */
+  trailers: readonly HeaderField[] = noTrailers;
   readonly #limits: BodyLimits;
   readonly #line = new ChunkLineReader();
-  #place: 'line' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done' = 'line';
+  #place: 'plain' | 'line' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done' | 'refused' = 'done';
+  /** Of the body or of the chunk; Infinity until the stream's end. */
   #left = 0;
   #trailerBytes: Buffer = nothing;
-  #trailers: readonly HeaderField[] = [];
-  #problem: BodyProblem | undefined;
+  #problem: BodyProblem = 'bad-chunk-size';
 
   constructor(limits: BodyLimits) {
     this.#limits = limits;
   }
 
-  get done(): boolean {
-    return this.#place === 'done';
+  begin(framing: Framing): void {
+    this.trailers = noTrailers;
+    this.#trailerBytes = nothing;
+    if (framing.kind === 'chunked') {
+      this.#place = 'line';
+      this.#line.begin();
+      return;
+    }
+    this.#left = framing.kind === 'length' ? framing.bytes : framing.kind === 'none' ? 0 : Infinity;
+    this.#place = this.#left === 0 ? 'done' : 'plain';
   }
 
-  read(bytes: Buffer): BodyReading {
-    const data: Buffer[] = [];
-    let at = 0;
-    while (at < bytes.length && !this.done && this.#problem === undefined) {
-      if (this.#place === 'data') {
-        const end = Math.min(at + this.#left, bytes.length);
-        data.push(bytes.subarray(at, end));
-        this.#left -= end - at;
-        at = end;
-        if (this.#left === 0) this.#place = 'data-cr';
-      } else if (this.#place === 'trailers') at = this.#readTrailers(bytes, at);
-      else this.#takeByte(bytes[at++]!);
+  /**
+   * Takes the bytes from `from` on up to the next thing to say. `done` consumes nothing that follows, and is said again
+   * at every further call; so is a refusal. With framing `until-close` only the stream's end says that the body is done.
+   */
+  step(bytes: Buffer, from: number): BodyStep {
+    let at = from;
+    while (at < bytes.length) {
+      switch (this.#place) {
+        case 'plain':
+        case 'data':
+          return this.#take(bytes, at);
+        case 'trailers':
+          at = this.#readTrailers(bytes, at);
+          break;
+        case 'done':
+        case 'refused':
+          return this.#verdict(at);
+        default:
+          this.#takeByte(bytes[at]!);
+          at += 1;
+      }
     }
-    if (this.#problem !== undefined) return { kind: 'refused', reason: this.#problem };
-    const reading = { kind: 'data', data, consumed: at, done: this.done } as const;
-    return this.done && this.#trailers.length > 0 ? { ...reading, trailers: this.#trailers } : reading;
+    return this.#verdict(at);
+  }
+
+  #verdict(at: number): BodyStep {
+    this.at = at;
+    this.data = nothing; // a view would keep the whole of what was read alive
+    if (this.#place === 'done') return 'done';
+    return this.#place === 'refused' ? this.#problem : 'more';
+  }
+
+  #take(bytes: Buffer, at: number): 'data' {
+    const end = Math.min(at + this.#left, bytes.length);
+    this.data = at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end);
+    this.at = end;
+    this.#left -= end - at;
+    if (this.#left === 0) this.#place = this.#place === 'plain' ? 'done' : 'data-cr';
+    return 'data';
   }
 
   #takeByte(byte: number): void {
     if (this.#place === 'line') return this.#takeLineByte(byte);
-    if (byte !== (this.#place === 'data-cr' ? 0x0d : 0x0a)) this.#problem = 'bad-chunk-end';
+    if (byte !== (this.#place === 'data-cr' ? 0x0d : 0x0a)) this.#refuse('bad-chunk-end');
     else if (this.#place === 'data-cr') this.#place = 'data-lf';
     else {
       this.#place = 'line';
@@ -114,12 +105,9 @@ class ChunkedReader implements BodyReader {
   #takeLineByte(byte: number): void {
     const taken = this.#line.take(byte);
     if (taken === 'more') return;
-    if (taken !== 'complete') this.#problem = taken;
-    else if (this.#line.size === 0) this.#place = 'trailers';
-    else {
-      this.#left = this.#line.size;
-      this.#place = 'data';
-    }
+    if (taken !== 'complete') return this.#refuse(taken);
+    this.#left = this.#line.size;
+    this.#place = this.#left === 0 ? 'trailers' : 'data';
   }
 
   /** Gathers trailers until the empty line after them; the offset behind what was taken. */
@@ -129,20 +117,25 @@ class ChunkedReader implements BodyReader {
     const gathered = before === 0 ? fresh : Buffer.concat([this.#trailerBytes, fresh]);
     const end = endOfTrailers(gathered);
     if (end === undefined) {
-      if (gathered.length >= this.#limits.maxTrailerBytes + 4) this.#problem = 'trailers-too-large';
+      if (gathered.length >= this.#limits.maxTrailerBytes + 4) this.#refuse('trailers-too-large');
       this.#trailerBytes = before === 0 ? Buffer.from(fresh) : gathered; // a copy: the caller may reuse its bytes
       return at + fresh.length;
     }
-    const text = gathered.toString('latin1', 0, end - 2);
-    const fields = readFieldLines({ bytes: gathered, text }, 0, this.#limits.maxTrailers);
-    if (typeof fields === 'string') {
-      this.#problem = fields === 'too-many-headers' ? 'trailers-too-large' : 'bad-trailer';
-    } else {
-      this.#trailers = fields.filter((field) => isTrailer(field.name));
-      this.#place = 'done';
-    }
     this.#trailerBytes = nothing;
+    this.#place = 'done';
+    if (end > 2) this.#parseTrailers(gathered, end - 2);
     return at + end - before;
+  }
+
+  #parseTrailers(bytes: Buffer, end: number): void {
+    const fields = readFieldLines({ bytes, text: bytes.toString('latin1', 0, end) }, 0, this.#limits.maxTrailers);
+    if (typeof fields !== 'string') this.trailers = fields.filter((field) => isTrailer(field.name));
+    else this.#refuse(fields === 'too-many-headers' ? 'trailers-too-large' : 'bad-trailer');
+  }
+
+  #refuse(problem: BodyProblem): void {
+    this.#place = 'refused';
+    this.#problem = problem;
   }
 }
 
@@ -167,20 +160,6 @@ const neverTrailers = new Set(
   ).split(' '),
 );
 
-function isTrailer(name: string): boolean {
+export function isTrailer(name: string): boolean {
   return !neverTrailers.has(foldedName(name)) && !isReservedName(name);
-}
-
-const lineBreak = Buffer.from('\r\n', 'latin1');
-const bareLastChunk = Buffer.from('0\r\n\r\n', 'latin1');
-
-/** The pieces that carry these bytes as one chunk; none for no bytes, because an empty chunk would end the body. */
-export function encodeChunk(data: Buffer): Buffer[] {
-  if (data.length === 0) return [];
-  return [Buffer.from(`${data.length.toString(16)}\r\n`, 'latin1'), data, lineBreak];
-}
-
-/** What ends a chunked body. */
-export function lastChunk(trailers: readonly HeaderField[]): Buffer {
-  return trailers.length === 0 ? bareLastChunk : Buffer.from(`0\r\n${writeFieldLines(trailers)}\r\n`, 'latin1');
 }

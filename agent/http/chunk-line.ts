@@ -34,6 +34,13 @@ export class ChunkLineReader {
   #extensionBytes = 0;
   #extensionBytesBefore = 0;
 
+  /** A body begins. */
+  begin(): void {
+    this.next();
+    this.#extensionBytesBefore = 0;
+  }
+
+  /** Another chunk of the same body. */
   next(): void {
     this.size = 0;
     this.#digits = 0;

@@ -15,7 +15,8 @@ export type FramingProblem =
   | 'length-and-transfer-encoding'
   | 'unexpected-body';
 
-export type Version = '1.0' | '1.1';
+/** `2`: read from HTTP/2 fields, where `chunked` framing means that the length is not known. */
+export type Version = '1.0' | '1.1' | '2';
 
 /** What the fields of one head say about the connection and the body, gathered in one pass and not yet judged. */
 export interface MessageFacts {
@@ -169,7 +170,7 @@ function declaredFraming(version: Version, facts: MessageFacts): Framing | Frami
 }
 
 /** `1*DIGIT`, at most 16 digits and 2^53 − 1. */
-function readLength(text: string): number | undefined {
+export function readLength(text: string): number | undefined {
   if (text.length === 0 || text.length > 16) return undefined;
   let bytes = 0;
   for (let at = 0; at < text.length; at += 1) {

@@ -54,6 +54,8 @@ export interface ResponseHead {
   readonly upgrade: string | undefined;
   /** `Keep-Alive: timeout=N`: the sender closes the connection when it was idle for so long. */
   readonly keepAliveTimeoutSeconds: number | undefined;
+  /** As it was last written to an HTTP/1.1 caller who stays, with these of its fields; kept by the writer. */
+  written?: { readonly headers: readonly HeaderField[]; readonly text: string } | undefined;
 }
 
 export interface HeadLimits {
@@ -85,7 +87,7 @@ const endOfHead = Buffer.from('\r\n\r\n', 'latin1');
 const incomplete: { readonly kind: 'incomplete' } = Object.freeze({ kind: 'incomplete' });
 
 /** Methods that belong to other protocols on similar wires (RTSP, RFC 7826; the preface of RFC 9113). */
-const foreignMethods = new Set(
+export const foreignMethods: ReadonlySet<string> = new Set(
   'ANNOUNCE DESCRIBE FLUSH GET_PARAMETER PAUSE PLAY PLAY_NOTIFY PRI RECORD REDIRECT SETUP SET_PARAMETER TEARDOWN'.split(
     ' ',
   ),
@@ -187,7 +189,7 @@ function parseResponse(
 }
 
 /** `HTTP/1.1` or `HTTP/1.0`, in this spelling. Another version is told apart from something that is none. */
-function readVersion<R>(text: string, at: number, otherwise: R): Version | R | 'unsupported-version' {
+function readVersion<R>(text: string, at: number, otherwise: R): '1.0' | '1.1' | R | 'unsupported-version' {
   if (text.startsWith('HTTP/1.1', at)) return '1.1';
   if (text.startsWith('HTTP/1.0', at)) return '1.0';
   return /^HTTP\/[0-9]\.[0-9][ \r]/.test(text.slice(at, at + 9)) ? 'unsupported-version' : otherwise;
@@ -209,9 +211,16 @@ function readStatus(text: string): number | undefined {
   return isStatus ? hundreds * 100 + tens * 10 + ones : undefined;
 }
 
+/** A server says the same every time. */
+const lastTimeout: { text: string; seconds: number | undefined } = { text: '', seconds: undefined };
+
+/** Of `Keep-Alive: timeout=5, max=100`. */
 function readTimeout(keepAlive: string): number | undefined {
+  if (keepAlive === lastTimeout.text) return lastTimeout.seconds;
   const digits = /(?:^|[,; \t])timeout=([0-9]{1,9})(?:$|[,; \t])/i.exec(keepAlive)?.[1];
-  return digits === undefined ? undefined : Number(digits);
+  lastTimeout.text = keepAlive;
+  lastTimeout.seconds = digits === undefined ? undefined : Number(digits);
+  return lastTimeout.seconds;
 }
 
 /** Exactly one good Host field on 1.1, at most one on 1.0, naming what the target names (RFC 9112, section 3.2). */

@@ -1,3 +1,5 @@
+import { knownName, nextHash } from './known-names.ts';
+
 /** One field line of a head or of trailers. Comes from `readFieldLines` or `headerField`, so it holds no line break. */
 export interface HeaderField {
   /** Lower case. */
@@ -74,11 +76,15 @@ export function readFieldLines(
     if (fields.length === maxFields) return 'too-many-headers';
     let nameEnd = at;
     let seen = 0;
-    let bits = charClass[bytes[nameEnd]!]!;
+    let hash = 0;
+    let byte = bytes[nameEnd]!;
+    let bits = charClass[byte]!;
     while ((bits & tokenChar) !== 0) {
       seen |= bits;
+      hash = nextHash(hash, byte);
       nameEnd += 1;
-      bits = charClass[bytes[nameEnd]!]!;
+      byte = bytes[nameEnd]!;
+      bits = charClass[byte]!;
     }
     if (nameEnd === at || bytes[nameEnd] !== colon) return nameProblem(text, at, nameEnd);
     let valueStart = nameEnd + 1;
@@ -90,10 +96,15 @@ export function readFieldLines(
     }
     let valueEnd = lineEnd;
     while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1]!)) valueEnd -= 1;
-    const rawName = text.slice(at, nameEnd);
-    const name = (seen & upperCaseChar) === 0 ? rawName : rawName.toLowerCase();
-    if ((seen & oddChar) !== 0 && framingNames.has(foldedName(name))) return 'bad-header-name';
-    fields.push({ name, rawName, value: text.slice(valueStart, valueEnd) });
+    const value = text.slice(valueStart, valueEnd);
+    const known = knownName(bytes, at, nameEnd, hash);
+    if (known !== undefined) fields.push({ name: known.name, rawName: known.rawName, value });
+    else {
+      const rawName = text.slice(at, nameEnd);
+      const name = (seen & upperCaseChar) === 0 ? rawName : rawName.toLowerCase();
+      if ((seen & oddChar) !== 0 && framingNames.has(foldedName(name))) return 'bad-header-name';
+      fields.push({ name, rawName, value });
+    }
     at = lineEnd + 2;
   }
   return fields;

@@ -11,6 +11,13 @@ export interface Forwarded {
   readonly headers: readonly HeaderField[];
   /** Which fields of the answer, and which trailers of both messages, may pass. */
   readonly filterFields: (fields: readonly HeaderField[]) => readonly HeaderField[];
+  /**
+   * Its head as HTTP/1.1 text, kept by whoever wrote it first. An admission that gives the same object for the same
+   * `RequestHead` (callers repeat theirs byte for byte, and the server then repeats the object) saves the writing.
+   */
+  written?: string | undefined;
+  /** The same as the fields of HTTP/2, in the wording (scheme, fields of ours) of who wrote them first. */
+  writtenFields?: { readonly wording: object; readonly fields: readonly HeaderField[] } | undefined;
 }
 
 export type ExchangeProblem =
@@ -27,16 +34,31 @@ export type ExchangeProblem =
         | BodyProblem
         | 'protected-header-in-connection'
         | 'unexpected-upgrade'
-        | 'too-many-interim';
+        | 'too-many-interim'
+        | 'length-mismatch';
     }
-  | { readonly badRequestBody: BodyProblem };
+  /** `length-mismatch`: not as long as its Content-Length says, which only HTTP/2 can show. */
+  | { readonly badRequestBody: BodyProblem | 'length-mismatch' };
 
-/** Where a request's body goes. After `end` or `abort` nothing more is said to it. */
+/**
+ * Where a request's body goes. After `end` only `pause`, `resume` and `abort` are said to it, after `abort` nothing.
+ * Once the answer has ended or failed, all of them do nothing (an early answer: the rest of the body is not wanted).
+ */
 export interface RequestSink {
-  /** Body bytes, valid during the call only. False: wait for `ResponseSink.onRequestDrain`. */
+  /**
+   * Body bytes, valid during the call only. False: wait for `ResponseSink.onRequestDrain`; what was read already may
+   * still come, and is taken.
+   */
   data(bytes: Buffer): boolean;
+  /**
+   * The body is whole. Said for every request that is not aborted, also for one without a body (framing `none`), which
+   * `start` may already have sent as a whole. Trailers were filtered by whoever read them.
+   */
   end(trailers: readonly HeaderField[]): void;
-  /** The caller is gone or its body broke the rules: what was sent so far must not look complete. */
+  /**
+   * The caller is gone, its body broke the rules, or nobody waits for the answer any more: what was sent so far must not
+   * look complete. `ResponseSink.failed` does not follow.
+   */
   abort(): void;
   /** The caller reads slowly (or fast enough again): stop (or go on) sending the answer. */
   pause(): void;
@@ -51,8 +73,9 @@ export interface ResponseSink<P> {
   informational(head: ResponseHead, headers: readonly HeaderField[]): void;
   /** `headers`: end-to-end and filtered, without framing. The body is framed as `head.framing` says. */
   head(head: ResponseHead, headers: readonly HeaderField[]): void;
-  /** Valid during the call only. False: it calls `RequestSink.pause` itself, so the answer may be ignored. */
+  /** Body bytes, valid during the call only. Who cannot take more calls `RequestSink.pause`. */
   data(bytes: Buffer): void;
+  /** The answer is whole, also one without a body. Trailers were filtered by whoever read them. */
   end(trailers: readonly HeaderField[]): void;
   /** 101 to an upgrade that was asked for: `pipe` is the upstream's bytes from here on, `early` what was read already. */
   upgraded(

@@ -46,7 +46,8 @@ export function problemResponseToHead(problem: Problem): Buffer {
   return Buffer.from(problemHead(problem, Buffer.byteLength(problemContent(problem))), 'latin1');
 }
 
-function problemContent({ status, title, detail, decisionId }: Problem): string {
+/** As JSON text. */
+export function problemContent({ status, title, detail, decisionId }: Problem): string {
   return JSON.stringify({ title, status, detail, decisionId });
 }
 

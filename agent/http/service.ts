@@ -74,7 +74,10 @@ export interface HttpService<P> {
   admit(head: RequestHead): Later<Admission<P>>;
   /** A head that was refused before it could be judged. */
   refused(reason: HeadProblem | 'protected-header-in-connection'): Answer;
-  /** The connection is over. */
+  /**
+   * No request comes any more, and none is in flight: the connection is over, or was handed over (whoever serves it now
+   * keeps its own books; `drain` and `destroy` still reach it). Comes once.
+   */
   closed(): void;
 }
 

@@ -65,7 +65,15 @@ function isIPv6Authority(text: string): boolean {
 }
 
 function isPortSuffix(text: string, at: number): boolean {
-  return /^:[1-9][0-9]{0,4}$/.test(text.slice(at)) && Number(text.slice(at + 1)) <= 65_535;
+  const digits = text.length - at - 1;
+  if (text.charCodeAt(at) !== 0x3a || digits < 1 || digits > 5 || text.charCodeAt(at + 1) === 0x30) return false;
+  let port = 0;
+  for (let next = at + 1; next < text.length; next += 1) {
+    const digit = text.charCodeAt(next) - 0x30;
+    if (digit < 0 || digit > 9) return false;
+    port = port * 10 + digit;
+  }
+  return port <= 65_535;
 }
 
 function isHostChar(code: number): boolean {

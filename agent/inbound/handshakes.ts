@@ -1,31 +1,62 @@
 import type { Socket } from 'node:net';
 
-export interface Handshakes {
+/** What tells a connection from others: Node's TLS servers name it so after the handshake too. */
+interface Named {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
+
+export interface Handshakes<S> {
   /** A connection that has yet to prove itself; the oldest such one is cut where there are too many. */
-  begun(socket: Socket): void;
-  /** The handshake over this connection (`remoteAddress`, `remotePort`) is over. */
-  finished(socket: { readonly remoteAddress?: string | undefined; readonly remotePort?: number | undefined }): void;
+  begun(socket: Socket, shown: S): void;
+  /** The handshake over this connection is over: what was shown in it, where it is known. */
+  finished(socket: Named): S | undefined;
+}
+
+export interface HandshakeCeilings {
+  readonly total: number;
+  /** Of one IP address. */
+  readonly perAddress: number;
 }
 
 /**
  * Bounds connections without a verified peer: strangers may hold that many sockets and no more, whatever callers that
- * have proved themselves hold.
+ * have proved themselves hold. `S`: what we show in the handshake.
  */
-export function createHandshakes(maxUnfinished: number): Handshakes {
-  const unfinished = new Map<string, Socket>(); // oldest first
-  const key = (socket: { remoteAddress?: string | undefined; remotePort?: number | undefined }): string =>
-    `${socket.remoteAddress} ${socket.remotePort}`;
+export function createHandshakes<S>({ total, perAddress }: HandshakeCeilings): Handshakes<S> {
+  const unfinished = new Map<string, { readonly socket: Socket; readonly address: string; readonly shown: S }>(); // oldest first
+  const counts = new Map<string, number>();
+  const key = ({ remoteAddress, remotePort }: Named): string => `${remoteAddress} ${remotePort}`;
+  const remove = (id: string): S | undefined => {
+    const entry = unfinished.get(id);
+    if (entry === undefined) return undefined;
+    unfinished.delete(id);
+    const left = (counts.get(entry.address) ?? 1) - 1;
+    if (left === 0) counts.delete(entry.address);
+    else counts.set(entry.address, left);
+    return entry.shown;
+  };
+  const cutOldest = (isOne: (address: string) => boolean): void => {
+    for (const { socket, address } of unfinished.values()) {
+      if (!isOne(address)) continue;
+      remove(key(socket));
+      socket.destroy();
+      return;
+    }
+  };
   return {
-    begun(socket) {
+    begun(socket, shown) {
       const id = key(socket);
-      unfinished.set(id, socket);
+      const address = socket.remoteAddress ?? '';
+      remove(id);
+      unfinished.set(id, { socket, address, shown });
+      counts.set(address, (counts.get(address) ?? 0) + 1);
       socket.once('close', () => {
-        if (unfinished.get(id) === socket) unfinished.delete(id);
+        if (unfinished.get(id)?.socket === socket) remove(id);
       });
-      if (unfinished.size <= maxUnfinished) return;
-      const [oldest] = unfinished.values();
-      oldest?.destroy();
+      if (counts.get(address)! > perAddress) cutOldest((other) => other === address);
+      else if (unfinished.size > total) cutOldest(() => true);
     },
-    finished: (socket) => void unfinished.delete(key(socket)),
+    finished: (socket) => remove(key(socket)),
   };
 }

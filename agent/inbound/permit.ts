@@ -1,3 +1,4 @@
+import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { decide, type Call, type RuleIndex } from '#policy/decide.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
@@ -26,4 +27,30 @@ export function authorize(rules: RuleIndex, call: JudgedCall, nowMs: number): Re
   return decision.allow
     ? ok({ principal: call.principal, rule: decision.rule, [proof]: true })
     : refuse(decision.reason);
+}
+
+const expired: Result<never, DenyReason> = refuse('peer-svid-expired');
+
+/** Judges one caller's requests to one port. A verdict stands for as long as nothing it rests on has changed. */
+export class PortJudge {
+  readonly #rules: () => RuleIndex;
+  readonly #port: number;
+  #judged: { readonly rules: RuleIndex; readonly peer: VerifiedPeer } | undefined;
+  #verdict: Result<Permit, DenyReason> = expired;
+
+  constructor(rules: () => RuleIndex, port: number) {
+    this.#rules = rules;
+    this.#port = port;
+  }
+
+  /** The same object for the same verdict. */
+  judge(peer: VerifiedPeer, nowMs: number): Result<Permit, DenyReason> {
+    if (nowMs >= peer.svid.notAfterMs) return expired;
+    const rules = this.#rules();
+    if (this.#judged?.peer === peer && this.#judged.rules === rules) return this.#verdict;
+    this.#judged = { rules, peer };
+    const call = { principal: peer.spiffeId, port: this.#port, peerNotAfterMs: peer.svid.notAfterMs };
+    this.#verdict = authorize(rules, call, nowMs);
+    return this.#verdict;
+  }
 }

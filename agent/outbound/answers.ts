@@ -33,6 +33,8 @@ function wording(problem: OutboundProblem): readonly [status: number, title: str
       return [403, 'The destination does not admit this workload'];
     case 'app-unreachable':
       return [503, 'The app of the destination cannot be reached'];
+    case 'too-many-requests-in-flight':
+      return [503, 'Too many requests are in flight to the destination'];
     case 'stopping':
       return [503, 'The agent is stopping'];
     default:

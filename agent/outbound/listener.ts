@@ -1,10 +1,14 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Address, OutboundConfig, UpstreamConfig } from '#agent/config-types.ts';
-import type { HttpConnection } from '#agent/http/serve.ts';
+import type { HttpConnection } from '#agent/http/service.ts';
 import { listen } from '#agent/listen.ts';
-import { httpProxyRoute } from './capture/http-proxy.ts';
-import { upstreamRoute } from './capture/upstreams.ts';
-import { serveOutboundHttp, serveOutboundTcp, type OutboundParts } from './serve.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import { TcpPipe } from '#agent/pipe/tcp-pipe.ts';
+import { HttpProxyRoute } from './capture/http-proxy.ts';
+import { UpstreamRoute } from './capture/upstreams.ts';
+import type { OutboundParts } from './outbound-parts.ts';
+import { Outlet } from './outlet.ts';
+import { serveApp, serveToOutlet } from './serve-app.ts';
 
 export interface OutboundListener {
   /** Where the app finds each upstream that has a port of its own. */
@@ -17,37 +21,40 @@ export interface OutboundListener {
   destroy(): void;
 }
 
-const maxConnections = 20_000;
-
 /** Opens every way by which the app can reach its upstreams. */
 export async function openOutbound(parts: OutboundParts, config: OutboundConfig): Promise<OutboundListener> {
   const servers: Server[] = [];
-  const connections = new Map<Socket, HttpConnection | undefined>();
-  const open = (address: Address, serve: (socket: Socket) => HttpConnection | undefined): Promise<Address> => {
-    const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
-      connections.set(socket, undefined);
+  const connections = new Map<Socket, HttpConnection>();
+  const outlets = new Map(config.upstreams.map((upstream) => [upstream, new Outlet(upstream, parts)]));
+  parts.destinations.onUpdate(() => {
+    for (const outlet of outlets.values()) outlet.refresh();
+  });
+  const open = (address: Address, serve: (pipe: Pipe) => HttpConnection): Promise<Address> => {
+    const server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       socket.once('close', () => connections.delete(socket));
-      connections.set(socket, serve(socket));
+      connections.set(socket, serve(new TcpPipe(socket)));
     });
-    server.maxConnections = maxConnections;
+    server.maxConnections = parts.maxConnections;
     servers.push(server);
     return listen(server, address);
   };
   const upstreams: { upstream: UpstreamConfig; address: Address }[] = [];
-  for (const upstream of config.upstreams) {
+  for (const [upstream, outlet] of outlets) {
     if (!upstream.listen) continue;
-    const address = await open(upstream.listen, (socket) => {
-      if (upstream.protocol === 'http')
-        return serveOutboundHttp(parts, socket, upstreamRoute(parts.destinations, upstream));
-      void serveOutboundTcp(parts, socket, upstream);
-      return undefined;
-    });
+    const route = (version: 'http' | 'http2') => new UpstreamRoute(outlet, version);
+    const address = await open(upstream.listen, (pipe) => serveToOutlet(pipe, parts, { outlet, route }));
     upstreams.push({ upstream, address });
   }
+  const outletTo = (host: string, port: number): Outlet | undefined => {
+    const upstream = parts.destinations.find(host, port);
+    return upstream && outlets.get(upstream);
+  };
+  const proxyRoute = (version: 'http' | 'http2') =>
+    new HttpProxyRoute(parts, { unknown: config.unknown, outletTo }, version);
   const httpProxy =
     config.httpProxy &&
-    (await open(config.httpProxy.listen, (socket) =>
-      serveOutboundHttp(parts, socket, httpProxyRoute(parts, config.unknown, socket)),
+    (await open(config.httpProxy.listen, (pipe) =>
+      serveApp(pipe, parts, { route: proxyRoute, openOpaque: undefined }),
     ));
   return {
     upstreams,
@@ -57,9 +64,10 @@ export async function openOutbound(parts: OutboundParts, config: OutboundConfig)
     },
     drain() {
       for (const server of servers) server.close();
-      for (const connection of connections.values()) connection?.drain();
+      for (const connection of [...connections.values()]) connection.drain();
     },
     destroy() {
+      for (const connection of [...connections.values()]) connection.destroy();
       for (const socket of connections.keys()) socket.destroy();
     },
   };

@@ -21,9 +21,9 @@ const duration = z.string('write a duration, e.g. 20s').transform((text, context
   context.issues.push({ code: 'custom', input: text, message: 'write a duration: 500ms, 25s, 2m or 1h' });
   return z.NEVER;
 });
-const protocol = z.enum(['http', 'tcp'], 'write http or tcp');
+const protocol = z.enum(['http', 'http2', 'tcp', 'auto'], 'write http, http2, tcp or auto');
 
-const listens = z.strictObject({ port, protocol: protocol.default('http') });
+const listens = z.strictObject({ port, protocol: protocol.default('auto') });
 const calls = z.strictObject({ to: name, port: port.optional(), listen: port.optional() });
 
 const workload = z.strictObject({

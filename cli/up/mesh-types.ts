@@ -1,3 +1,5 @@
+import type { PortProtocol } from '#agent/config-types.ts';
+
 /** A mesh file, parsed: what the user wrote, with every default filled in and every reference checked. */
 export interface Mesh {
   readonly name: string;
@@ -21,14 +23,14 @@ export interface MeshWorkload {
 
 export interface MeshPort {
   readonly port: number;
-  readonly protocol: 'http' | 'tcp';
+  readonly protocol: PortProtocol;
 }
 
 export interface MeshCall {
   readonly to: string;
   /** One of the ports that `to` listens on. */
   readonly port: number;
-  readonly protocol: 'http' | 'tcp';
+  readonly protocol: PortProtocol;
   /** Port on loopback where the app reaches it; undefined: through HTTP_PROXY only. */
   readonly listen: number | undefined;
 }

@@ -150,12 +150,12 @@ function startOrder(mesh: Mesh): string[] {
   return [...order];
 }
 
-/** Only over HTTP: what speaks TCP hands no request on. A call that closes a circle is left out. */
+/** What speaks TCP hands no request on. A call that closes a circle is left out. */
 function longestPath(mesh: Mesh): readonly string[] {
   const longest = new Map<string, readonly string[]>();
   for (const name of startOrder(mesh)) {
     const { calls } = mesh.workloads.find((workload) => workload.name === name)!;
-    const onward = calls.filter(({ protocol }) => protocol === 'http').map(({ to }) => longest.get(to) ?? []);
+    const onward = calls.filter(({ protocol }) => protocol !== 'tcp').map(({ to }) => longest.get(to) ?? []);
     longest.set(name, [name, ...longestOf(onward)]);
   }
   return longestOf(entries(mesh).map((name) => longest.get(name) ?? []));

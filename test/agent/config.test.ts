@@ -20,10 +20,12 @@ inbound:
     - { port: 7003, app: "127.0.0.1:9000", protocol: tcp, allow: ["*"], mtls: "127.0.0.1:8443" }
 outbound:
   upstreams:
-    - { workload: orders, listen: "[::1]:7101", port: 7003 }
+    - { workload: orders, listen: "[::1]:7101", port: 7003, connectTimeout: 1s, timeout: 1m, maxRequests: 7 }
   httpProxy: { listen: 127.0.0.1:7100 }
   unknown: passthrough
 admin: { listen: 127.0.0.1:15020, socket: /run/agent.sock }
+limits: { headBytes: 8192, stallTimeout: 30s, connections: 100 }
+serverFirst: [7003]
 drain: 1m
 whenExpired: end
 log: debug
@@ -46,7 +48,7 @@ test('a whole agent.yaml becomes settings with real types and units', () => {
         listen: { host: '127.0.0.1', port: 15008 },
         advertise: undefined,
         ports: [
-          { port: 7002, app: { host: '127.0.0.1', port: 7002 }, protocol: 'http', allow: [spiffeId], mtls: undefined },
+          { port: 7002, app: { host: '127.0.0.1', port: 7002 }, protocol: 'auto', allow: [spiffeId], mtls: undefined },
           {
             port: 7003,
             app: { host: '127.0.0.1', port: 9000 },
@@ -59,14 +61,20 @@ test('a whole agent.yaml becomes settings with real types and units', () => {
       outbound: {
         upstreams: [
           {
-            ...{ workload: 'orders', port: 7003, listen: { host: '::1', port: 7101 }, protocol: 'http' },
+            ...{ workload: 'orders', port: 7003, listen: { host: '::1', port: 7101 }, protocol: 'auto' },
             ...{ spiffeId: undefined, endpoints: undefined, transport: 'tunnel' },
+            ...{ connectTimeoutMs: 1_000, timeoutMs: 60_000, maxRequests: 7 },
           },
         ],
         httpProxy: { listen: { host: '127.0.0.1', port: 7100 } },
         unknown: 'passthrough',
       },
       admin: { listen: { host: '127.0.0.1', port: 15020 }, reachableFrom: 'loopback', socket: '/run/agent.sock' },
+      limits: {
+        ...{ headBytes: 8192, headers: 200, trailerBytes: 16_384, trailers: 100 },
+        ...{ headMs: 10_000, idleMs: 300_000, stallMs: 30_000, connections: 100, requests: 20_000 },
+      },
+      serverFirst: [7003],
       drainMs: 60_000,
       whenExpired: 'end',
       logLevel: 'debug',
@@ -101,6 +109,12 @@ describe('a problem is told with its path and what to write', () => {
     ['a bad name', minimal.replace('prices', 'Prices'), 'workload: write a DNS label'],
     ['a bad trust domain', minimal.replace('shop.example', 'Shop'), 'trustDomain: write a trust domain'],
     ['no identity', minimal.replace(/identity.*\n/, 'identity: {}\n'), 'identity: write exactly one'],
+    [
+      'a protocol that nobody speaks',
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, protocol: grpc }] }\n`,
+      'inbound.ports[0].protocol: write http, http2, tcp or auto',
+    ],
+    ['a ceiling of nothing', `${minimal}limits: { requests: 0 }\n`, 'limits.requests: write a whole number'],
     ['a duration without a unit', `${minimal}drain: 25\n`, 'drain: write a duration'],
     [
       'a join token in the file itself',

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createCounters, type AgentCounters } from '#agent/admin/metrics.ts';
 import type { Address, InboundPortConfig, UpstreamConfig } from '#agent/config-types.ts';
 import type { AgentEvent } from '#agent/events.ts';
@@ -6,8 +7,10 @@ import { createIdentityStore, type IdentityStore } from '#agent/identity/store.t
 import { openInbound, type InboundListener } from '#agent/inbound/listener.ts';
 import { createDestinations } from '#agent/outbound/destination.ts';
 import { openOutbound, type OutboundListener } from '#agent/outbound/listener.ts';
-import { createTunnelPool, type TunnelPool } from '#agent/tunnel/pool.ts';
-import { defaultLimits, defaultTimes } from '#agent/defaults.ts';
+import { createProofReport } from '#agent/proof/proof-report.ts';
+import { createPeerPool, type PeerPool } from '#agent/tunnel/peer-pool.ts';
+import { defaultUpstreamLimits } from '#agent/tunnel/upstream-limits.ts';
+import { appTimes, defaultLimits, defaultServerFirst, messageLimits } from '#agent/defaults.ts';
 import { indexRules } from '#policy/decide.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
 import type { TestDomain } from './identities.ts';
@@ -28,7 +31,7 @@ export interface ServingAgent extends HalfAgent {
 
 export interface CallingAgent extends HalfAgent {
   readonly outbound: OutboundListener;
-  readonly pool: TunnelPool;
+  readonly pool: PeerPool;
   /** Where the app finds its first upstream. */
   readonly upstream: Address;
 }
@@ -46,8 +49,12 @@ function commonParts(agent: HalfAgent) {
     emit: (event: AgentEvent) => void agent.events.push(event),
     clock: systemClock,
     deadlines: createDeadlines(systemClock),
-    limits: defaultLimits,
-    times: defaultTimes,
+    limits: messageLimits(defaultLimits),
+    times: appTimes(defaultLimits),
+    serverFirst: new Set(defaultServerFirst),
+    maxConnections: defaultLimits.connections,
+    maxRequests: defaultLimits.requests,
+    inFlight: { requests: 0 },
   };
 }
 
@@ -57,16 +64,21 @@ export async function startServing(
   options: { ports: readonly InboundPortConfig[]; lifeMs?: number; whenExpired?: 'keep' | 'end' },
 ): Promise<ServingAgent> {
   const agent = await halfAgent(domain, workload, options.lifeMs ?? 60_000);
-  const rules = options.ports.map(({ port, allow }) => ({ name: `ports[${port}].allow`, port, principals: allow }));
+  const rules = indexRules(
+    options.ports.map(({ port, allow }) => ({ name: `ports[${port}].allow`, port, principals: allow })),
+  );
   const inbound = await openInbound(
     {
       ...commonParts(agent),
-      rules: indexRules(rules),
+      identity: agent.store,
+      randomBytes,
+      rules: () => rules,
+      spoken: new Map(),
+      ports: new Map(options.ports.map((port) => [port.port, port])),
       self: () => domain.spiffeId(workload),
       whenExpired: options.whenExpired ?? 'keep',
     },
     { listen: local, advertise: undefined, ports: options.ports },
-    agent.store,
   );
   return { ...agent, inbound };
 }
@@ -82,21 +94,20 @@ export async function startCalling(
   },
 ): Promise<CallingAgent> {
   const agent = await halfAgent(domain, workload, options.lifeMs ?? 60_000);
-  const settings = { whenExpired: options.whenExpired ?? ('keep' as const), tryMs: 2_000, overallMs: 5_000 };
-  const pool = createTunnelPool({
+  const parts = commonParts(agent);
+  const pool = createPeerPool({
+    ...parts,
     identity: agent.store,
-    clock: systemClock,
     random: systemRandom,
-    settings,
+    randomBytes,
+    whenExpired: options.whenExpired ?? 'keep',
+    limits: { ...defaultUpstreamLimits, tryMs: 2_000, overallMs: 5_000 },
+    http: parts,
+    report: createProofReport(parts, 'dialled'),
     onSession: () => undefined,
   });
   const outbound = await openOutbound(
-    {
-      ...commonParts(agent),
-      openPeer: pool.open,
-      destinations: createDestinations(options.upstreams),
-      kill: new AbortController().signal,
-    },
+    { ...parts, pool, destinations: createDestinations(options.upstreams) },
     {
       upstreams: options.upstreams,
       httpProxy: options.capture === 'http-proxy' ? { listen: local } : undefined,

@@ -4,6 +4,9 @@ import type { InboundPortConfig, UpstreamConfig } from '#agent/config-types.ts';
 import { startCalling, startServing, type CallingAgent, type ServingAgent } from './agent-pair.ts';
 import type { TestDomain } from './identities.ts';
 
+/** Of an upstream that says nothing about them. */
+export const upstreamDefaults = { connectTimeoutMs: 2_000, timeoutMs: undefined, maxRequests: 10_000 } as const;
+
 const local = { host: '127.0.0.1', port: 0 };
 
 export interface PairOptions extends Partial<InboundPortConfig> {
@@ -50,7 +53,10 @@ export class PairWorld {
 
   /** A raw TCP app; resolves with its port. */
   async tcpApp(serve: (socket: Socket) => void): Promise<number> {
-    const server = createTcpServer({ allowHalfOpen: true }, serve);
+    const server = createTcpServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => undefined); // what an agent cuts, it resets
+      serve(socket);
+    });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     this.onEnd(() => server.close());
     return (server.address() as AddressInfo).port;
@@ -70,12 +76,13 @@ export class PairWorld {
     const prices = await startServing(this.domain, 'prices', { ports: [port], lifeMs, whenExpired });
     const upstream: UpstreamConfig = {
       workload: 'prices',
-      port: 7002,
+      port: port.port,
       listen: local,
       protocol: port.protocol,
       spiffeId: this.domain.spiffeId('prices'),
       endpoints: [prices.inbound.address],
       transport,
+      ...upstreamDefaults,
     };
     const cart = await this.calling([upstream], { lifeMs, whenExpired, capture });
     this.onEnd(() => {

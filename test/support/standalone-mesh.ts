@@ -15,23 +15,27 @@ export interface StandaloneMesh extends AsyncDisposable {
   readonly cart: AgentProcess;
   readonly echo: AgentProcess;
   /** Where cart's app reaches `echo`. */
-  readonly ports: { readonly http: number; readonly tcp: number };
+  readonly ports: { readonly http: number; readonly tcp: number; readonly grpc: number };
 }
 
-export async function startStandaloneMesh(svidLife: string): Promise<StandaloneMesh> {
+export async function startStandaloneMesh(
+  svidLife: string,
+  settings: { readonly whenExpired?: 'keep' | 'end' } = {},
+): Promise<StandaloneMesh> {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'eastwest-alone-'));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const controlPlane = stack.use(await startControlPlaneProcess(svidLife));
-  const [httpPort, tcpPort] = (await freePorts(2)) as [number, number];
-  stack.use(await startEchoApp(httpPort, tcpPort));
+  const [httpPort, tcpPort, grpcPort] = (await freePorts(3)) as [number, number, number];
+  stack.use(await startEchoApp('echo.mjs', { PORT: httpPort, TCP_PORT: tcpPort }));
+  stack.use(await startEchoApp('grpc-echo.mjs', { GRPC_PORT: grpcPort }));
   const agent = async (workload: string, traffic: object): Promise<AgentProcess> => {
     const token = join(folder, `${workload}.token`);
     writeFileSync(token, await controlPlane.joinToken(workload), { mode: 0o600 });
     const { address, trustBundle, trustDomain } = controlPlane;
     const identity = { controlPlane: { address, trustBundle, joinToken: { file: token } } };
     const admin = { listen: '127.0.0.1:0' };
-    return stack.use(await startReadyAgent({ workload, trustDomain, identity, admin, ...traffic }));
+    return stack.use(await startReadyAgent({ workload, trustDomain, identity, admin, ...settings, ...traffic }));
   };
   const allow = [`spiffe://${controlPlane.trustDomain}/ns/default/sa/cart`];
   const echo = await agent('echo', {
@@ -40,6 +44,7 @@ export async function startStandaloneMesh(svidLife: string): Promise<StandaloneM
       ports: [
         { port: httpPort, allow },
         { port: tcpPort, protocol: 'tcp', allow },
+        { port: grpcPort, protocol: 'http2', allow },
       ],
     },
   });
@@ -48,20 +53,23 @@ export async function startStandaloneMesh(svidLife: string): Promise<StandaloneM
       upstreams: [
         { workload: 'echo', port: httpPort, listen: '127.0.0.1:0' },
         { workload: 'echo', port: tcpPort, listen: '127.0.0.1:0', protocol: 'tcp' },
+        { workload: 'echo', port: grpcPort, listen: '127.0.0.1:0', protocol: 'http2' },
       ],
     },
   });
   const http = (await cart.address(`upstream echo:${httpPort}`)).port;
   const tcp = (await cart.address(`upstream echo:${tcpPort}`)).port;
+  const grpc = (await cart.address(`upstream echo:${grpcPort}`)).port;
   await isAnswered(http);
   const all = stack.move();
-  return { controlPlane, cart, echo, ports: { http, tcp }, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  return { controlPlane, cart, echo, ports: { http, tcp, grpc }, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
-async function startEchoApp(httpPort: number, tcpPort: number): Promise<AsyncDisposable> {
-  const env = { ...process.env, PORT: `${httpPort}`, TCP_PORT: `${tcpPort}` };
-  const app = spawn(process.execPath, [join(import.meta.dirname, 'apps', 'echo.mjs')], { env, stdio: 'inherit' });
-  while (!(await Promise.all([httpPort, tcpPort].map(isOpen))).every(Boolean)) await sleep(50);
+async function startEchoApp(file: string, ports: Readonly<Record<string, number>>): Promise<AsyncDisposable> {
+  const named = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `${port}`]));
+  const env = { ...process.env, ...named };
+  const app = spawn(process.execPath, [join(import.meta.dirname, 'apps', file)], { env, stdio: 'inherit' });
+  while (!(await Promise.all(Object.values(ports).map(isOpen))).every(Boolean)) await sleep(50);
   return {
     async [Symbol.asyncDispose]() {
       const ended = once(app, 'exit');

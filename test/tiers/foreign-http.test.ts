@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defaultTimes } from '#agent/defaults.ts';
+import { defaultLimits } from '#agent/defaults.ts';
 import { startServingAgentProcess, type ServingAgentProcess } from '#support/serving-agent.ts';
 import { lacks } from '#support/needs.ts';
 import { lacksOpenssl3, runProgram, type Ran } from '#support/programs.ts';
@@ -126,8 +126,8 @@ describe.skipIf(lacks(what, 'openssl', 'curl') || lacksOpenssl3(what))('curl and
   test('A54: a request head that does not end is answered 408 and the connection ends', async () => {
     const { stdout, tookMs } = await slowHead;
     expect(stdout).toMatch(/^HTTP\/1\.1 408 /);
-    expect(tookMs).toBeGreaterThan(defaultTimes.headMs * 0.9);
-    expect(tookMs).toBeLessThan(defaultTimes.headMs + 3_000);
+    expect(tookMs).toBeGreaterThan(defaultLimits.headMs * 0.9);
+    expect(tookMs).toBeLessThan(defaultLimits.headMs + 3_000);
   }, 20_000);
 });
 

@@ -1,66 +1,110 @@
-import type { Socket } from 'node:net';
-import type { Address, UpstreamConfig } from '#agent/config-types.ts';
+import type { Address } from '#agent/config-types.ts';
+import { dialBy } from '#agent/http/dial.ts';
+import { createH1Upstream } from '#agent/http/h1-upstream.ts';
 import type { RequestHead } from '#agent/http/head.ts';
-import type { HandedOver } from '#agent/http/serve.ts';
-import { originForm } from '#agent/http/target.ts';
-import { ok, refuse, type Result } from '#runtime/result.ts';
+import type { Upstream } from '#agent/http/message.ts';
+import type { HandedOver } from '#agent/http/service.ts';
 import type { OutboundProblem } from '#agent/outbound/answers.ts';
-import {
-  serveOutboundHttp,
-  serveOutboundTcp,
-  type OutboundParts,
-  type Route,
-  type Routed,
-} from '#agent/outbound/serve.ts';
-import { upstreamRoute } from './upstreams.ts';
+import type { OutboundParts } from '#agent/outbound/outbound-parts.ts';
+import type { Outlet } from '#agent/outbound/outlet.ts';
+import { OutboundReport } from '#agent/outbound/report.ts';
+import type { Route, Routed } from '#agent/outbound/route.ts';
+import { servePastTheMesh, serveToOutlet } from '#agent/outbound/serve-app.ts';
+import { connectTcp } from '#agent/pipe/connect-tcp.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+import { UpstreamRoute } from './upstreams.ts';
+
+export interface ProxySettings {
+  /** Destinations that are no upstream. */
+  readonly unknown: 'refuse' | 'passthrough';
+  /** The outlet to `host:port`, if the app may call it; without a port the workload's only one. */
+  readonly outletTo: (host: string, port: number) => Outlet | undefined;
+}
 
 const established = Buffer.from('HTTP/1.1 200 Connection Established\r\n\r\n', 'latin1');
 
+/** Requests past the mesh that one HTTP/2 connection of the app may have at one time. */
+const maxPastConnections = 100;
+
 /**
- * The app was told `HTTP_PROXY`: absolute-form requests and CONNECT name their destination (RFC 9112 §3.2). After
- * CONNECT the port's declared protocol is served on the same connection.
+ * The app was told `HTTP_PROXY`: absolute-form requests and CONNECT name their destination (RFC 9112, section 3.2), as
+ * `:authority` does in HTTP/2. After CONNECT the port's protocol is served on the same connection.
  */
-export function httpProxyRoute(parts: OutboundParts, unknown: 'refuse' | 'passthrough', socket: Socket): Route {
-  return (head) =>
-    head.method === 'CONNECT' ? connectRoute(parts, unknown, socket, head) : requestRoute(parts, unknown, head);
+export class HttpProxyRoute implements Route {
+  readonly report: OutboundReport;
+  readonly #parts: OutboundParts;
+  readonly #settings: ProxySettings;
+  readonly #version: 'http' | 'http2';
+  /** The last destination past the mesh. */
+  #past:
+    | { readonly to: string; readonly routed: Result<Routed, never>; readonly upstream: Upstream<never> }
+    | undefined;
+  #lastHost = '';
+  #lastOutlet: Outlet | undefined;
+
+  constructor(parts: OutboundParts, settings: ProxySettings, version: 'http' | 'http2') {
+    this.report = new OutboundReport(parts, 'unknown');
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#version = version;
+  }
+
+  find(head: RequestHead): Result<Routed, OutboundProblem> {
+    if (head.method === 'CONNECT') return this.#connect(head);
+    if (!isForProxy(head)) return refuse('unknown-destination');
+    if (this.#lastOutlet !== undefined && head.host === this.#lastHost) return this.#lastOutlet.route(this.#version);
+    const address = splitAuthority(head.host, 80);
+    if (address === undefined) return refuse('unknown-destination');
+    const outlet = this.#settings.outletTo(address.host, address.port);
+    if (outlet === undefined) return this.#pastTheMesh(head.host, address);
+    if (outlet.config.protocol === 'tcp') return refuse('unknown-destination');
+    this.#lastHost = head.host;
+    this.#lastOutlet = outlet;
+    return outlet.route(this.#version);
+  }
+
+  close(): void {
+    this.#past?.upstream.close();
+  }
+
+  #connect(head: RequestHead): Result<Routed, OutboundProblem> {
+    const address = splitAuthority(head.target, 0);
+    if (address === undefined) return refuse('unknown-destination');
+    const parts = this.#parts;
+    const outlet = this.#settings.outletTo(address.host, address.port);
+    if (outlet === undefined && this.#settings.unknown === 'refuse') return refuse('unknown-destination');
+    const serve = (pipe: Pipe): HandedOver => {
+      if (outlet === undefined) return servePastTheMesh(pipe, parts, address);
+      return serveToOutlet(pipe, parts, { outlet, route: (version) => new UpstreamRoute(outlet, version) });
+    };
+    return ok({ kind: 'hand-over', answer: established, serve });
+  }
+
+  #pastTheMesh(host: string, address: Address): Result<Routed, OutboundProblem> {
+    if (this.#settings.unknown === 'refuse') return refuse('unknown-destination');
+    if (this.#past?.to === host) return this.#past.routed;
+    this.#past?.upstream.close();
+    const parts = this.#parts;
+    const dial = dialBy<OutboundProblem>((signal) => connectTcp(address, { clock: parts.clock, signal }));
+    const maxConnections = this.#version === 'http' ? 1 : maxPastConnections;
+    const upstream = createH1Upstream(dial, { ...parts, maxConnections });
+    const routed = ok<Routed>({ kind: 'forward', upstream, report: new OutboundReport(parts, host) });
+    this.#past = { to: host, routed, upstream: upstream as Upstream<never> };
+    return routed;
+  }
 }
 
-function requestRoute(
-  parts: OutboundParts,
-  unknown: 'refuse' | 'passthrough',
-  head: RequestHead,
-): Result<Routed, OutboundProblem> {
-  const isHttp = head.form === 'absolute' && head.target.slice(0, 7).toLowerCase() === 'http://';
-  const address = isHttp ? splitAuthority(head.host.replace(/(?<!:\d{1,5})$/, ':80')) : undefined;
-  if (!address) return refuse('unknown-destination');
-  const target = originForm(head);
-  const upstream = parts.destinations.find(address.host, address.port);
-  if (!upstream && unknown === 'passthrough') return ok({ kind: 'past-the-mesh', address, target });
-  if (upstream?.protocol !== 'http') return refuse('unknown-destination');
-  const peer = parts.destinations.resolve(upstream);
-  return peer.ok ? ok({ kind: 'peer', peer: peer.value, target }) : peer;
+/** Whether a request names the host that it is for; over TLS only CONNECT could bring it. */
+function isForProxy({ form, version, target }: RequestHead): boolean {
+  if (version === '2') return form === 'origin';
+  return form === 'absolute' && target.slice(0, 7).toLowerCase() === 'http://';
 }
 
-function connectRoute(
-  parts: OutboundParts,
-  unknown: 'refuse' | 'passthrough',
-  socket: Socket,
-  head: RequestHead,
-): Result<Routed, OutboundProblem> {
-  const address = splitAuthority(head.target);
-  if (!address) return refuse('unknown-destination');
-  const upstream: UpstreamConfig | undefined = parts.destinations.find(address.host, address.port);
-  if (!upstream && unknown === 'refuse') return refuse('unknown-destination');
-  const serve = (): HandedOver =>
-    upstream?.protocol === 'http'
-      ? serveOutboundHttp(parts, socket, upstreamRoute(parts.destinations, upstream))
-      : { done: serveOutboundTcp(parts, socket, upstream ?? address) };
-  return ok({ kind: 'hand-over', answer: established, serve });
-}
-
-/** `prices:7002`, `[::1]:7002`. */
-function splitAuthority(authority: string): Address | undefined {
-  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(authority) ?? [];
+/** `prices:7002`, `[::1]:7002`; `prices` where there is a port to fall back on. */
+function splitAuthority(authority: string, otherwise: number): Address | undefined {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(authority) ?? [];
   const host = bracketed ?? plain;
-  return host === undefined ? undefined : { host, port: Number(digits) };
+  const port = digits === undefined ? otherwise : Number(digits);
+  return host === undefined || port === 0 ? undefined : { host, port };
 }

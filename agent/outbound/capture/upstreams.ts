@@ -1,13 +1,28 @@
-import type { UpstreamConfig } from '#agent/config-types.ts';
-import { ok, refuse } from '#runtime/result.ts';
-import type { Destinations } from '#agent/outbound/destination.ts';
-import type { Route } from '#agent/outbound/serve.ts';
+import type { RequestHead } from '#agent/http/head.ts';
+import type { OutboundProblem } from '#agent/outbound/answers.ts';
+import type { Outlet } from '#agent/outbound/outlet.ts';
+import type { OutboundReport } from '#agent/outbound/report.ts';
+import type { Route, Routed } from '#agent/outbound/route.ts';
+import { refuse, type Result } from '#runtime/result.ts';
 
 /** The app dialled the loopback port of an upstream: every request on it is for that one. */
-export function upstreamRoute(destinations: Destinations, upstream: UpstreamConfig): Route {
-  return (head) => {
-    if (head.form !== 'origin' && head.form !== 'asterisk') return refuse('unknown-destination');
-    const peer = destinations.resolve(upstream);
-    return peer.ok ? ok({ kind: 'peer', peer: peer.value, target: head.target }) : peer;
-  };
+export class UpstreamRoute implements Route {
+  readonly report: OutboundReport;
+  readonly #outlet: Outlet;
+  readonly #version: 'http' | 'http2';
+
+  constructor(outlet: Outlet, version: 'http' | 'http2') {
+    this.report = outlet.report;
+    this.#outlet = outlet;
+    this.#version = version;
+  }
+
+  find({ form }: RequestHead): Result<Routed, OutboundProblem> {
+    if (form !== 'origin' && form !== 'asterisk') return refuse('unknown-destination');
+    return this.#outlet.route(this.#version);
+  }
+
+  close(): void {
+    // streams to peers are shared
+  }
 }

@@ -2,7 +2,7 @@ import { get, request, Agent as HttpAgent } from 'node:http';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { UpstreamConfig } from '#agent/config-types.ts';
 import { createTestDomain, type TestDomain } from '#support/identities.ts';
-import { PairWorld, send, sendRaw } from '#support/pair-world.ts';
+import { PairWorld, send, sendRaw, upstreamDefaults } from '#support/pair-world.ts';
 
 let domain: TestDomain;
 let world: PairWorld;
@@ -102,6 +102,7 @@ describe.each(['tunnel', 'mtls'] as const)('HTTP/1.1 through a pair of agents (%
       transport,
       spiffeId: domain.spiffeId('orders'),
       endpoints: [prices.inbound.address],
+      ...upstreamDefaults,
     };
     const cart = await world.calling([upstream]);
     const reply = await send(cart.upstream.port);

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { createTestDomain } from '#support/identities.ts';
-import { PairWorld, send } from '#support/pair-world.ts';
+import { PairWorld, send, upstreamDefaults } from '#support/pair-world.ts';
 
 test('what a hop captured of a call is worth nothing: sent again, the app hears nothing (S54)', async () => {
   using world = new PairWorld(await createTestDomain());
@@ -21,7 +21,10 @@ test('what a hop captured of a call is worth nothing: sent again, the app hears 
   const spiffeId = world.domain.spiffeId('prices'); // who answers is told by its certificate, not by the hop's address (S9)
   const listen = { host: '127.0.0.1', port: 0 };
   const cart = await world.calling([
-    { workload: 'prices', port: 7002, protocol: 'http', transport: 'tunnel', listen, spiffeId, endpoints },
+    {
+      ...{ workload: 'prices', port: 7002, protocol: 'http', transport: 'tunnel' },
+      ...{ listen, spiffeId, endpoints, ...upstreamDefaults },
+    },
   ]);
   expect((await send(cart.upstream.port)).status).toBe(200);
   expect(heard).toBe(1);

@@ -1,39 +1,53 @@
 import { describe, expect, test } from 'vitest';
-import { createBodyReader, encodeChunk, lastChunk, type BodyReader } from '#agent/http/body.ts';
+import { BodyReader } from '#agent/http/body.ts';
+import { BodyWriter } from '#agent/http/body-writer.ts';
+import type { Framing } from '#agent/http/framing.ts';
 import { headerField } from '#agent/http/header-field.ts';
+import { createMemoryPipes } from '../../support/memory-pipe.ts';
 
 const limits = { maxTrailerBytes: 1_024, maxTrailers: 8 };
 const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1');
 
 /** What a reader makes of these bytes: reason, or data and what was left over. */
 function outcome(reader: BodyReader, text: string) {
-  const reading = reader.read(bytesOf(text));
-  if (reading.kind === 'refused') return reading.reason;
-  const data = Buffer.concat([...reading.data]).toString('latin1');
-  return { data, rest: text.slice(reading.consumed), done: reading.done };
+  const bytes = bytesOf(text);
+  let data = '';
+  for (let at = 0; ; at = reader.at) {
+    const step = reader.step(bytes, at);
+    if (step === 'data') data += reader.data.toString('latin1');
+    else if (step === 'more' || step === 'done') return { data, rest: text.slice(reader.at), done: step === 'done' };
+    else return step;
+  }
 }
 
-const chunked = (): BodyReader => createBodyReader({ kind: 'chunked' }, limits);
+function readerOf(framing: Framing): BodyReader {
+  const reader = new BodyReader(limits);
+  reader.begin(framing);
+  return reader;
+}
+
+const chunked = (): BodyReader => readerOf({ kind: 'chunked' });
 
 describe('a body of known length', () => {
   test('ends after its bytes and leaves the next message alone', () => {
-    const reader = createBodyReader({ kind: 'length', bytes: 5 }, limits);
+    const reader = readerOf({ kind: 'length', bytes: 5 });
     expect(outcome(reader, 'ab')).toEqual({ data: 'ab', rest: '', done: false });
     expect(outcome(reader, 'cdeGET')).toEqual({ data: 'cde', rest: 'GET', done: true });
-    expect(reader.done).toBe(true);
     expect(outcome(reader, 'GET')).toEqual({ data: '', rest: 'GET', done: true });
   });
 
   test('none takes nothing; one until close takes all and never ends by itself', () => {
-    expect(outcome(createBodyReader({ kind: 'none' }, limits), 'GET')).toEqual({ data: '', rest: 'GET', done: true });
-    const endless = createBodyReader({ kind: 'until-close' }, limits);
+    expect(outcome(readerOf({ kind: 'none' }), 'GET')).toEqual({ data: '', rest: 'GET', done: true });
+    const endless = readerOf({ kind: 'until-close' });
     expect(outcome(endless, 'abc')).toEqual({ data: 'abc', rest: '', done: false });
   });
 
   test('is passed on as views of what was read', () => {
     const bytes = bytesOf('abcdef');
-    const reading = createBodyReader({ kind: 'length', bytes: 3 }, limits).read(bytes);
-    expect(reading.kind === 'data' && reading.data[0]?.buffer === bytes.buffer).toBe(true);
+    const reader = readerOf({ kind: 'length', bytes: 3 });
+    expect(reader.step(bytes, 0)).toBe('data');
+    expect(reader.data.toString()).toBe('abc');
+    expect(reader.data.buffer).toBe(bytes.buffer);
   });
 });
 
@@ -90,7 +104,6 @@ describe('a chunked body', () => {
     const reader = chunked();
     expect(outcome(reader, text)).toBe(reason);
     expect(outcome(reader, '0\r\n\r\n')).toBe(reason); // and stays refused
-    expect(reader.done).toBe(false);
   });
 
   test('an endless size line, extension or trailer section is refused before it has an end (A50)', () => {
@@ -119,12 +132,9 @@ describe('a chunked body', () => {
     'X-Eastwest-Anything: x',
     'Workload-Identity-Token: x',
   ])('the trailer %s is dropped, the others stay (A48, A50)', (line) => {
-    const reading = chunked().read(bytesOf(`0\r\nGrpc-Status: 0\r\n${line}\r\n\r\n`));
-    expect(reading).toMatchObject({
-      kind: 'data',
-      done: true,
-      trailers: [{ name: 'grpc-status', rawName: 'Grpc-Status', value: '0' }],
-    });
+    const reader = chunked();
+    expect(reader.step(bytesOf(`0\r\nGrpc-Status: 0\r\n${line}\r\n\r\n`), 0)).toBe('done');
+    expect(reader.trailers).toEqual([{ name: 'grpc-status', rawName: 'Grpc-Status', value: '0' }]);
   });
 
   test.each(['Content_Length: 5', 'Transfer_Encoding: chunked'])('the trailer %s is refused', (line) => {
@@ -132,15 +142,58 @@ describe('a chunked body', () => {
   });
 });
 
+describe('one reader for body after body', () => {
+  test('keeps nothing of the one before', () => {
+    const reader = chunked();
+    expect(outcome(reader, `1;${'a'.repeat(250)}\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n`)).toMatchObject({ done: true });
+    expect(reader.trailers).toHaveLength(1);
+    for (let again = 0; again < 100; again += 1) {
+      reader.begin({ kind: 'chunked' });
+      expect(outcome(reader, `1;${'a'.repeat(250)}\r\nx\r\n0\r\n\r\n`)).toMatchObject({ data: 'x', done: true });
+      expect(reader.trailers).toEqual([]);
+    }
+    reader.begin({ kind: 'chunked' });
+    expect(outcome(reader, 'nonsense')).toBe('bad-chunk-size');
+    reader.begin({ kind: 'length', bytes: 2 });
+    expect(outcome(reader, 'abc')).toEqual({ data: 'ab', rest: 'c', done: true });
+  });
+});
+
 describe('a body written anew', () => {
   test('is chunks of the same data, with trailers or without', () => {
-    const written = Buffer.concat([
-      ...encodeChunk(bytesOf('a'.repeat(26))),
-      ...encodeChunk(Buffer.alloc(0)), // would end the body
-      lastChunk([headerField('X-Sum', '1')]),
-    ]).toString('latin1');
+    const { a } = createMemoryPipes({ delivery: 'manual' });
+    const writer = new BodyWriter(a);
+    writer.begin('chunked');
+    expect(writer.data(bytesOf('a'.repeat(26)))).toBe('go-on');
+    expect(writer.data(Buffer.alloc(0))).toBe('go-on'); // an empty chunk would end the body
+    expect(writer.end([headerField('X-Sum', '1')])).toBe('whole');
+    const written = a.takeWritten().toString('latin1');
     expect(written).toBe(`1a\r\n${'a'.repeat(26)}\r\n0\r\nX-Sum: 1\r\n\r\n`);
-    expect(lastChunk([]).toString()).toBe('0\r\n\r\n');
+    expect(writer.bytes).toBe(26);
+    writer.begin('chunked');
+    expect(writer.end([])).toBe('whole');
+    expect(a.takeWritten().toString()).toBe('0\r\n\r\n');
     expect(outcome(chunked(), written)).toEqual({ data: 'a'.repeat(26), rest: '', done: true });
+  });
+
+  test('is never longer or shorter than was announced, whoever gives it (A50, A52)', () => {
+    const { a } = createMemoryPipes({ delivery: 'manual' });
+    const writer = new BodyWriter(a);
+    writer.begin(3);
+    expect(writer.data(bytesOf('ab'))).toBe('go-on');
+    expect(writer.end([])).toBe('too-short');
+    expect(writer.data(bytesOf('cd'))).toBe('too-long');
+    expect(a.takeWritten().toString()).toBe('ab');
+    writer.begin(Infinity);
+    expect(writer.data(bytesOf('ab'))).toBe('go-on');
+    expect(writer.end([headerField('X-Sum', '1')])).toBe('whole'); // nowhere for trailers to go
+    expect(a.takeWritten().toString()).toBe('ab');
+  });
+
+  test('says when the pipe is full', () => {
+    const { a } = createMemoryPipes({ delivery: 'manual', fullBytes: 10 });
+    const writer = new BodyWriter(a);
+    writer.begin('chunked');
+    expect(writer.data(bytesOf('a'.repeat(26)))).toBe('wait');
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createBodyReader, type BodyProblem } from '#agent/http/body.ts';
+import { BodyReader, type BodyProblem } from '#agent/http/body.ts';
 import { readRequestHead, readResponseHead, type HeadReading } from '#agent/http/head.ts';
 
 const headLimits = { maxBytes: 120, maxHeaders: 6 };
@@ -20,21 +20,21 @@ function readBody(
   bytes: Buffer,
   cuts: readonly number[],
 ): { data: string; trailers: unknown; left: string } | BodyProblem {
-  const reader = createBodyReader({ kind: 'chunked' }, bodyLimits);
+  const reader = new BodyReader(bodyLimits);
+  reader.begin({ kind: 'chunked' });
   let data = '';
   let consumed = 0;
-  let trailers: unknown;
   const edges = [...new Set([...cuts.map((at) => Math.min(at, bytes.length)), bytes.length])].sort((a, b) => a - b);
   for (const edge of edges) {
     const piece = Buffer.from(bytes.subarray(consumed, edge));
-    const reading = reader.read(piece);
-    if (reading.kind === 'refused') return reading.reason;
-    data += Buffer.concat([...reading.data]).toString('latin1');
-    trailers = reading.trailers ?? trailers;
-    consumed += reading.consumed;
+    let step = reader.step(piece, 0);
+    for (; step === 'data'; step = reader.step(piece, reader.at)) data += reader.data.toString('latin1');
+    if (step !== 'more' && step !== 'done') return step;
+    consumed += reader.at;
     piece.fill(0); // a view kept beyond the call would show
-    if (reading.done) break;
+    if (step === 'done') break;
   }
+  const { trailers } = reader;
   return { data, trailers, left: bytes.subarray(consumed).toString('latin1') };
 }
 

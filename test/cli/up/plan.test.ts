@@ -55,7 +55,7 @@ describe('the plan of a mesh', () => {
       [7002, [id('storefront'), id('report')]],
     ]);
     expect(orders?.inbound?.ports.map(({ port, protocol, allow }) => [port, protocol, allow])).toEqual([
-      [7003, 'http', [id('prices')]],
+      [7003, 'auto', [id('prices')]],
       [7004, 'tcp', [id('storefront')]],
     ]);
   });
@@ -75,7 +75,7 @@ describe('the plan of a mesh', () => {
 
   test('tells the agents where the apps call', () => {
     expect(storefront?.outbound?.upstreams).toMatchObject([
-      { workload: 'prices', port: 7002, protocol: 'http', listen: { host: '127.0.0.1', port: 7101 } },
+      { workload: 'prices', port: 7002, protocol: 'auto', listen: { host: '127.0.0.1', port: 7101 } },
       { workload: 'orders', port: 7004, protocol: 'tcp', listen: { host: '127.0.0.1', port: 7104 } },
     ]);
     expect(report?.outbound?.upstreams).toMatchObject([{ workload: 'prices', listen: undefined }]);

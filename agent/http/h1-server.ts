@@ -1,0 +1,300 @@
+import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
+import { splice } from '#agent/pipe/splice.ts';
+import { unreachable } from '#runtime/result.ts';
+import { answerBytes, problemAnswer, type Answer } from './answers.ts';
+import type { Deadline } from './deadlines.ts';
+import { H1Exchange, type ExchangeHost } from './h1-exchange.ts';
+import { HeadGatherer } from './head-gatherer.ts';
+import { readRequestHead, type HeadReading, type RequestHead } from './head.ts';
+import { Intake, type Taker } from './intake.ts';
+import { LastHead } from './last-head.ts';
+import { prependPipe } from './prepended-pipe.ts';
+import type { Admission, HandedOver, HttpConnection, HttpService } from './service.ts';
+
+/**
+ * Serves HTTP/1.1 on a caller's pipe (RFC 9112): read head → admit → upstream → answer written anew → next request.
+ * Makes itself the pipe's reader and resumes it. Who has read bytes already says so at once:
+ * `pipe.reader.onBytes(early)`.
+ */
+export function serveH1<P>(pipe: Pipe, service: HttpService<P>): HttpConnection {
+  return new H1Connection(pipe, service);
+}
+
+/** What was answered can still be read so long after our end. */
+const lingerMs = 1_000;
+/** An idle connection remembers its last request's head so long. */
+const rememberMs = 10_000;
+
+type State =
+  /** Between requests, or in the middle of a head. */
+  | 'head'
+  | 'admitting'
+  | 'exchange'
+  /** We have said all; the caller may still read it. */
+  | 'lingering'
+  /** It belongs to somebody else. */
+  | 'handed'
+  | 'over';
+
+class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection {
+  isDraining = false;
+  readonly #pipe: Pipe;
+  readonly #service: HttpService<P>;
+  readonly #deadline: Deadline;
+  readonly #intake: Intake;
+  readonly #gatherer = new HeadGatherer();
+  readonly #last = new LastHead<RequestHead>();
+  readonly #exchange: H1Exchange<P>;
+  #state: State = 'head';
+  /** Of the current request. */
+  #method = '';
+  #callerEnded = false;
+  #successor: HandedOver | undefined;
+  #unsentBefore = 0;
+
+  constructor(pipe: Pipe, service: HttpService<P>) {
+    this.#pipe = pipe;
+    this.#service = service;
+    this.#intake = new Intake(pipe, this);
+    this.#exchange = new H1Exchange(this, pipe, service.limits.body);
+    this.#deadline = service.deadlines.create(() => this.#expired());
+    this.#deadline.set(service.times.firstMs);
+    pipe.reader = this;
+    pipe.resume();
+  }
+
+  drain(): void {
+    this.isDraining = true;
+    this.#successor?.drain?.();
+    if (this.#state === 'head' && this.#gatherer.isEmpty && this.#intake.isEmpty) this.linger();
+  }
+
+  destroy(): void {
+    if (this.#state === 'handed') this.#pipe.cut();
+    else this.cut();
+  }
+
+  onBytes(bytes: Buffer): void {
+    this.#intake.arrived(bytes);
+  }
+
+  onEnd(): void {
+    this.#callerEnded = true;
+    this.#endWithCaller();
+  }
+
+  onCut(): void {
+    this.cut();
+  }
+
+  onDrain(): void {
+    this.#exchange.drained();
+    if (this.#state === 'exchange') this.moved();
+    this.goOn();
+  }
+
+  get takesBytes(): boolean {
+    switch (this.#state) {
+      case 'head':
+        return !this.#exchange.isCallerFull; // who does not read its answers gets no more of them
+      case 'exchange':
+        return this.#exchange.takesBody;
+      case 'admitting':
+      case 'handed':
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  get isFull(): boolean {
+    return this.#exchange.isSinkFull;
+  }
+
+  take(bytes: Buffer, at: number): number {
+    if (this.#state === 'head') return this.#takeHead(bytes, at);
+    return this.#state === 'exchange' ? this.#exchange.takeBody(bytes, at) : bytes.length;
+  }
+
+  moved(): void {
+    this.#deadline.set(this.#service.times.stallMs);
+  }
+
+  goOn(): void {
+    this.#intake.goOn();
+    this.#endWithCaller();
+  }
+
+  next(): void {
+    this.#state = 'head';
+    this.#method = '';
+    this.#deadline.set(Math.min(this.#service.times.idleMs, rememberMs));
+    this.goOn();
+  }
+
+  /** Ends our side and lets the caller read what we said before the connection goes: bounded, unread. */
+  linger(): void {
+    if (this.#state === 'over') return;
+    this.#state = 'lingering';
+    this.#gatherer.clear();
+    this.#last.forget();
+    this.#unsentBefore = Infinity;
+    this.#deadline.set(lingerMs);
+    this.#pipe.end();
+    this.#intake.goOn();
+  }
+
+  say(answer: Answer): void {
+    if (this.#state === 'over') return;
+    this.#pipe.write(answerBytes(answer, this.#method));
+    this.linger();
+  }
+
+  cut(): void {
+    if (this.#state === 'over') return;
+    this.#state = 'over';
+    this.#deadline.dispose();
+    this.#last.forget();
+    this.#pipe.cut();
+    this.#exchange.abort();
+    this.#service.closed();
+  }
+
+  splice(upstream: { readonly pipe: Pipe; readonly early: Buffer }, onOver: (how: 'ended' | 'cut') => void): boolean {
+    if (this.#callerEnded) return false;
+    splice(this.#pipe, upstream.pipe, {
+      earlyFromA: this.#handOver(),
+      earlyFromB: upstream.early,
+      onDone: ({ outcome }) => {
+        this.#state = 'over';
+        onOver(outcome);
+        this.#service.closed();
+      },
+    });
+    return true;
+  }
+
+  #takeHead(bytes: Buffer, at: number): number {
+    let all = bytes;
+    let from = at;
+    if (!this.#gatherer.isEmpty) {
+      const more = this.#gatherer.add(bytes.subarray(at));
+      if (more === undefined) return bytes.length;
+      all = more;
+      from = 0;
+    }
+    let head = this.#last.isAt(all, from) ? this.#last.head : undefined;
+    let end = from + this.#last.length;
+    if (head === undefined) {
+      const window = from === 0 ? all : all.subarray(from);
+      const reading = readRequestHead(window, this.#service.limits.head);
+      if (reading.kind !== 'complete') {
+        this.#takeNoHead(reading, window);
+        return bytes.length;
+      }
+      ({ head } = reading);
+      end = from + reading.end;
+      this.#last.keep(head, all, from, end);
+    }
+    this.#gatherer.clear();
+    if (all !== bytes || head.upgrade !== undefined || head.method === 'CONNECT') {
+      this.#intake.hold(all, end); // before the connection may go to somebody else
+      end = bytes.length;
+    }
+    this.#begin(head);
+    return end;
+  }
+
+  #takeNoHead(reading: Exclude<HeadReading<RequestHead>, { kind: 'complete' }>, window: Buffer): void {
+    if (reading.kind === 'refused') return this.say(this.#service.refused(reading.reason));
+    if (this.#gatherer.isEmpty) this.#deadline.set(this.#service.times.headMs);
+    this.#gatherer.keep(window);
+  }
+
+  #begin(head: RequestHead): void {
+    this.#state = 'admitting';
+    this.#method = head.method;
+    this.moved();
+    const admission = this.#service.admit(head);
+    if (!(admission instanceof Promise)) return this.#admitted(admission);
+    void admission.then((late) => {
+      this.#admitted(late);
+      this.goOn();
+    });
+  }
+
+  #admitted(admission: Admission<P>): void {
+    if (this.#state !== 'admitting') return this.#admittedTooLate(admission);
+    switch (admission.kind) {
+      case 'answer':
+        return this.say(admission.answer);
+      case 'hand-over':
+        return this.#giveAway(admission);
+      case 'forward':
+        this.#state = 'exchange';
+        return this.#exchange.begin(admission);
+      default:
+        return unreachable(admission);
+    }
+  }
+
+  /** The caller has left meanwhile. */
+  #admittedTooLate(admission: Admission<P>): void {
+    if (admission.kind !== 'forward') return;
+    const bytes = { requestBytes: 0, responseBytes: 0 };
+    admission.report.finished({ status: 0, answeredBy: 'us', outcome: 'cut', ...bytes });
+  }
+
+  #giveAway({ answer, serve }: Admission<P> & { readonly kind: 'hand-over' }): void {
+    this.#pipe.write(answer);
+    const early = this.#handOver();
+    this.#successor = serve(prependPipe(this.#pipe, early));
+    if (this.isDraining) this.#successor.drain?.();
+    this.#service.closed();
+  }
+
+  /** Nothing that arrives is ours from here on; gives what has arrived already. */
+  #handOver(): Buffer {
+    this.#state = 'handed';
+    this.#deadline.dispose();
+    this.#last.forget();
+    return this.#intake.release();
+  }
+
+  /** The caller sends no more: once it has all its answers, neither do we. */
+  #endWithCaller(): void {
+    if (!this.#callerEnded || !this.#intake.isEmpty) return;
+    const isBetween = this.#state === 'head' && this.#gatherer.isEmpty;
+    if (isBetween) this.linger();
+    else if (this.#state === 'head' || this.#exchange.takesBody) this.cut(); // in the middle of a request
+  }
+
+  #expired(): void {
+    switch (this.#state) {
+      case 'head':
+        return this.#headExpired();
+      case 'exchange':
+        return this.#exchange.expired();
+      case 'lingering':
+        return this.#lingered();
+      default:
+        return this.cut();
+    }
+  }
+
+  #headExpired(): void {
+    if (!this.#gatherer.isEmpty) return this.say(problemAnswer(408, 'The request head took too long'));
+    const { idleMs } = this.#service.times;
+    if (this.#last.head === undefined || idleMs <= rememberMs) return this.linger();
+    this.#last.forget();
+    this.#deadline.set(idleMs - rememberMs);
+  }
+
+  /** The caller had its time, unless it is still reading. */
+  #lingered(): void {
+    const unsent = this.#pipe.unsentBytes;
+    if (unsent === 0 || unsent >= this.#unsentBefore) return this.cut();
+    this.#unsentBefore = unsent;
+    this.moved();
+  }
+}

@@ -1,0 +1,295 @@
+import { h2Error } from '#agent/h2/errors.ts';
+import type { H2ErrorCode, H2Stream, H2StreamHandler } from '#agent/h2/types.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import { problemAnswer, type Answer } from '#agent/http/answers.ts';
+import type { HeadProblem, RequestHead, ResponseHead } from '#agent/http/head.ts';
+import type { HeaderField } from '#agent/http/header-field.ts';
+import type { ExchangeProblem, RequestSink, ResponseSink } from '#agent/http/message.ts';
+import type { Admission, RequestEnd, RequestReport } from '#agent/http/service.ts';
+import { EarlyBody } from './early-body.ts';
+import { agentAnswer, isAgentAnswer, readerOf } from './h2-answer.ts';
+import { passableTrailers } from './h2-fields.ts';
+import { areMalformed, isConnectRequest, isMalformed, isWithoutContent } from './h2-head.ts';
+import { StreamAnswer } from './stream-answer.ts';
+import type { Listed, StreamHost } from './stream-host.ts';
+
+type Phase =
+  /** No head yet. */
+  | 'fresh'
+  /** A GET whose end has not come: its content would be refused. */
+  | 'held'
+  /** The admission is awaited. */
+  | 'judging'
+  | 'forwarding'
+  /** The answer has ended but waits for window. */
+  | 'flushing'
+  | 'over';
+
+/** One request: reads it from its stream, has it judged and forwarded, and takes its answer. */
+export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, ResponseSink<P>, Listed {
+  place = -1;
+  readonly #host: StreamHost<P>;
+  #phase: Phase = 'fresh';
+  #fields: readonly HeaderField[] = [];
+  #head: RequestHead | undefined;
+  #isGrpc = false;
+  #report: RequestReport<P> | undefined;
+  #filter: ((fields: readonly HeaderField[]) => readonly HeaderField[]) | undefined;
+  #sink: RequestSink | undefined;
+  /** What arrived before somebody wanted it. */
+  #early: EarlyBody | undefined;
+  #requestEnded = false;
+  #requestBytes = 0;
+  #quietMs = 0;
+  #dueMs = Infinity;
+
+  constructor(host: StreamHost<P>, stream: H2Stream) {
+    super(stream);
+    this.#host = host;
+  }
+
+  onHeaders(fields: readonly HeaderField[], end: boolean): void {
+    this.#quietMs = 0;
+    if (this.#phase === 'fresh') {
+      if (isConnectRequest(fields)) {
+        this.#phase = 'over';
+        this.#host.connect(this.stream, fields, end);
+        return;
+      }
+      this.#host.enter(this);
+      this.#begin(fields, end);
+    } else if (this.#phase === 'held') this.#begin(this.#fields, true);
+    else if (areMalformed(fields)) this.#refuse('bad-header-name');
+    else this.#requestDone(fields);
+  }
+
+  onData(bytes: Buffer): void {
+    this.#quietMs = 0;
+    this.#requestBytes += bytes.length;
+    switch (this.#phase) {
+      case 'forwarding': {
+        const framing = this.#head!.framing;
+        if (framing.kind === 'length' && this.#requestBytes > framing.bytes) this.#breakRequest();
+        else if (this.#sink === undefined) (this.#early ??= new EarlyBody()).data(bytes);
+        else if (!this.#sink.data(bytes)) this.stream.pause();
+        break;
+      }
+      case 'judging':
+        (this.#early ??= new EarlyBody()).data(bytes);
+        break;
+      case 'held':
+        if (bytes.length > 0) this.#refuse('unexpected-body');
+        break;
+      default: // nobody wants it any more
+    }
+  }
+
+  onEnd(): void {
+    this.#quietMs = 0;
+    if (this.#phase === 'held') this.#begin(this.#fields, true);
+    else this.#requestDone(noFields);
+  }
+
+  onReset(_code: H2ErrorCode): void {
+    if (this.#phase === 'over') return;
+    this.#sink?.abort();
+    this.#finish('cut');
+  }
+
+  onDrain(): void {
+    this.#quietMs = 0;
+    this.isBlocked = false;
+    if (this.#phase === 'forwarding') this.#sink?.resume();
+  }
+
+  informational(head: ResponseHead, headers: readonly HeaderField[]): void {
+    this.#quietMs = 0;
+    if (this.#phase === 'forwarding') this.sayInformational(head, headers);
+  }
+
+  head(head: ResponseHead, headers: readonly HeaderField[]): void {
+    if (this.#phase !== 'forwarding') return;
+    this.#quietMs = 0;
+    this.status = head.status;
+    if (isAgentAnswer(headers)) {
+      this.answeredBy = 'agent';
+      if (this.#isGrpc && this.#translated(head.status, headers)) return;
+    }
+    this.sayHead(head, headers, this.#head!.method);
+  }
+
+  data(bytes: Buffer): void {
+    if (this.#phase !== 'forwarding' || bytes.length === 0) return;
+    this.#quietMs = 0;
+    if (!this.sayData(bytes)) this.#sink?.pause();
+  }
+
+  end(trailers: readonly HeaderField[]): void {
+    if (this.#phase !== 'forwarding') return;
+    this.sayEnd(trailers);
+    this.#answered();
+  }
+
+  upgraded(_head: ResponseHead, _headers: readonly HeaderField[], rest: { readonly pipe: Pipe }): void {
+    rest.pipe.cut(); // nobody asks for one here
+    this.failed({ badResponse: 'unexpected-upgrade' });
+  }
+
+  failed(problem: ExchangeProblem | { readonly unreachable: P }): void {
+    this.#fail(problem, h2Error.internal);
+  }
+
+  onRequestDrain(): void {
+    this.#quietMs = 0;
+    this.stream.resume();
+  }
+
+  sweep(nowMs: number, elapsedMs: number): void {
+    if (this.#phase === 'flushing' && this.stream.unsentBytes === 0) return this.#finish('complete');
+    this.#quietMs = this.hasMoved() ? 0 : this.#quietMs + elapsedMs;
+    const { stallMs } = this.#host.service.times;
+    // A gRPC stream may say nothing for hours: its session's life bounds it, unless bytes wait.
+    const mayBeQuiet = this.#isGrpc && this.#phase === 'forwarding' && this.stream.unsentBytes === 0;
+    if (nowMs >= this.#dueMs || (this.#quietMs >= stallMs && !mayBeQuiet)) this.#expire();
+  }
+
+  #begin(fields: readonly HeaderField[], end: boolean): void {
+    this.#fields = fields;
+    const { heads, service } = this.#host;
+    const read = heads.read(fields, end ? 'with-head' : 'later');
+    if (typeof read === 'string') return this.#refuse(read);
+    const { head, grpc } = read;
+    if (!end && isWithoutContent(head.method)) {
+      this.#phase = 'held';
+      return;
+    }
+    this.#requestEnded = end;
+    this.#head = head;
+    if (grpc !== undefined) {
+      this.#isGrpc = true;
+      if (!grpc.ok) return this.#answer(service.refused('bad-header-value'));
+      if (grpc.timeoutMs !== Infinity) this.#dueMs = service.clock.monotonic() + grpc.timeoutMs;
+    }
+    this.#phase = 'judging';
+    const admission = service.admit(head);
+    if (!(admission instanceof Promise)) return this.#admitted(admission);
+    this.stream.pause();
+    void admission.then((judged) => {
+      this.stream.resume();
+      this.#admitted(judged);
+    });
+  }
+
+  #admitted(admission: Admission<P>): void {
+    if (admission.kind !== 'forward') {
+      if (this.#phase === 'over') return;
+      const isAnswer = admission.kind === 'answer';
+      return this.#answer(isAnswer ? admission.answer : problemAnswer(501, 'Not possible over HTTP/2'));
+    }
+    this.#report = admission.report;
+    if (this.#phase === 'over') return this.#tellEnd('cut'); // the caller left while its request was judged
+    this.#phase = 'forwarding';
+    this.#filter = admission.request.filterFields;
+    const sink = admission.upstream.start(admission.request, this);
+    if (this.#phase !== 'forwarding') return sink.abort(); // answered at once; does nothing where it failed or is whole
+    this.#sink = sink;
+    if (this.isBlocked) sink.pause();
+    const early = this.#early;
+    this.#early = undefined;
+    if (early !== undefined && !early.giveTo(sink)) this.stream.pause();
+    if (this.#requestEnded) this.#endRequest(early?.trailers ?? noFields);
+  }
+
+  #requestDone(trailers: readonly HeaderField[]): void {
+    if (this.#phase !== 'judging' && this.#phase !== 'forwarding') return;
+    const { framing } = this.#head!;
+    if (framing.kind === 'length' && this.#requestBytes !== framing.bytes) return this.#breakRequest();
+    this.#requestEnded = true;
+    if (this.#sink !== undefined) this.#endRequest(trailers);
+    else if (trailers.length > 0) (this.#early ??= new EarlyBody()).trailers = [...trailers];
+  }
+
+  #endRequest(trailers: readonly HeaderField[]): void {
+    this.#sink!.end(trailers.length === 0 ? trailers : this.#filter!(passableTrailers(trailers)));
+  }
+
+  /** Its content is not as long as it said (RFC 9113, section 8.1.1). */
+  #breakRequest(): void {
+    this.#sink?.abort();
+    this.#report?.failed({ badRequestBody: 'length-mismatch' });
+    this.#reset(h2Error.protocol);
+  }
+
+  #refuse(reason: HeadProblem): void {
+    this.#sink?.abort();
+    const answer = this.#host.service.refused(reason);
+    if (isMalformed(reason) || this.headSent) this.#reset(h2Error.protocol);
+    else this.#answer(answer);
+  }
+
+  /** An agent's document instead of a gRPC status: said in gRPC's way, and its content is not wanted. */
+  #translated(status: number, headers: readonly HeaderField[]): boolean {
+    const { status: meant, instead } = agentAnswer(status, headers);
+    this.status = meant;
+    if (instead === undefined) return false;
+    this.sayOwn(instead, 'grpc');
+    this.#sink?.abort();
+    this.#answered();
+    return true;
+  }
+
+  #expire(): void {
+    if (this.#phase === 'forwarding') {
+      this.#sink?.abort();
+      this.#fail('upstream-timeout', h2Error.cancel);
+    } else if (this.#phase === 'held') this.#answer(problemAnswer(408, 'The request took too long'));
+    else if (this.#phase === 'judging') this.#answer(problemAnswer(504, 'The request could not be judged in time'));
+    else this.#reset(h2Error.cancel);
+  }
+
+  #fail(problem: ExchangeProblem | { readonly unreachable: P }, code: H2ErrorCode): void {
+    if (this.#phase !== 'forwarding') return;
+    const report = this.#report!;
+    const isUnreachable = typeof problem === 'object' && 'unreachable' in problem;
+    const answer = isUnreachable ? report.unreachable(problem.unreachable) : report.failed(problem);
+    if (this.headSent) this.#reset(code);
+    else this.#answer(answer);
+  }
+
+  #answer(answer: Answer): void {
+    this.status = answer.status;
+    this.answeredBy = 'us';
+    this.sayOwn(answer, readerOf(this.#fields));
+    this.#answered();
+  }
+
+  /** All of the answer has been said. */
+  #answered(): void {
+    // An early answer: the rest of the request is not wanted (RFC 9113, section 8.1). Overtakes nothing that waits.
+    if (!this.#requestEnded) this.stream.reset(h2Error.none);
+    if (this.stream.unsentBytes === 0) return this.#finish('complete');
+    this.#phase = 'flushing';
+    this.#sink = undefined;
+  }
+
+  #reset(code: H2ErrorCode): void {
+    this.stream.reset(code);
+    this.#finish('cut');
+  }
+
+  #finish(outcome: RequestEnd['outcome']): void {
+    this.#phase = 'over';
+    this.#sink = undefined;
+    this.#early = undefined;
+    this.#host.leave(this);
+    this.#tellEnd(outcome);
+  }
+
+  #tellEnd(outcome: RequestEnd['outcome']): void {
+    const report = this.#report;
+    this.#report = undefined;
+    report?.finished(this.summary(outcome, this.#requestBytes));
+  }
+}
+
+const noFields: readonly HeaderField[] = [];

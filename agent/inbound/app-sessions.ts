@@ -1,0 +1,112 @@
+import { h2Error } from '#agent/h2/errors.ts';
+import type { H2Session, H2SessionHandler, H2Stream } from '#agent/h2/types.ts';
+import type { SessionSource, SessionWaiter } from '#agent/http/h2/session-source.ts';
+import type { Dial } from '#agent/http/dial.ts';
+import { openH2c, type H2cParts } from '#agent/protocol/h2c-session.ts';
+import type { AppProblem } from './report.ts';
+
+/**
+ * HTTP/2 with prior knowledge to one port of the app, on behalf of one caller's connection: one session, and a new one
+ * when the app says goodbye or breaks off.
+ */
+export class AppSessions implements SessionSource<AppProblem> {
+  /** The last attempt came to a connection, but not to HTTP/2. */
+  foundAnotherProtocol = false;
+  readonly #dial: Dial<AppProblem>;
+  readonly #parts: H2cParts;
+  readonly #waiting = new Set<SessionWaiter<AppProblem>>();
+  readonly #open = new Set<H2Session>();
+  #current: H2Session | undefined;
+  #stopDialling: (() => void) | undefined;
+
+  constructor(dial: Dial<AppProblem>, parts: H2cParts) {
+    this.#dial = dial;
+    this.#parts = parts;
+  }
+
+  session(waiter: SessionWaiter<AppProblem>): H2Session | undefined {
+    if (this.#current?.takesStreams) return this.#current;
+    this.#waiting.add(waiter);
+    if (this.#stopDialling === undefined) this.#connect();
+    return undefined;
+  }
+  forget(waiter: SessionWaiter<AppProblem>): void {
+    this.#waiting.delete(waiter);
+  }
+
+  /** The caller has gone: what is in flight was aborted before. */
+  close(): void {
+    this.#stopDialling?.();
+    for (const session of this.#open) session.drain();
+    this.#waiting.clear();
+  }
+
+  #connect(): void {
+    this.#stopDialling = nothing;
+    this.foundAnotherProtocol = false;
+    const stop = this.#dial((dialed) => {
+      if (!dialed.ok) return this.#failed();
+      const attempt = new AppSession(this);
+      attempt.session = openH2c(dialed.value, 'client', attempt, this.#parts);
+      this.#open.add(attempt.session);
+    });
+    if (this.#stopDialling === nothing) this.#stopDialling = stop;
+  }
+
+  ready(session: H2Session): void {
+    this.#stopDialling = undefined;
+    this.#current = session;
+    for (const waiter of this.#takeWaiting()) waiter.onSession(session);
+  }
+  left(session: H2Session): void {
+    if (this.#current === session) this.#current = undefined;
+  }
+  closed(session: H2Session | undefined, phase: 'opening' | 'open'): void {
+    if (session !== undefined) {
+      this.#open.delete(session);
+      this.left(session);
+    }
+    if (phase === 'open') return;
+    this.foundAnotherProtocol = true;
+    this.#failed();
+  }
+
+  #failed(): void {
+    this.#stopDialling = undefined;
+    for (const waiter of this.#takeWaiting()) waiter.onUnreachable('app-unreachable');
+  }
+  #takeWaiting(): SessionWaiter<AppProblem>[] {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    return waiting;
+  }
+}
+
+class AppSession implements H2SessionHandler {
+  session: H2Session | undefined;
+  readonly #owner: AppSessions;
+  #phase: 'opening' | 'open' = 'opening';
+
+  constructor(owner: AppSessions) {
+    this.#owner = owner;
+  }
+
+  onReady(): void {
+    if (this.session === undefined) return;
+    this.#phase = 'open';
+    this.#owner.ready(this.session);
+  }
+  onStream(stream: H2Stream): void {
+    stream.reset(h2Error.protocol); // an app does not call us on a connection of ours
+  }
+  onGoaway(): void {
+    if (this.session !== undefined) this.#owner.left(this.session);
+  }
+  onClosed(): void {
+    this.#owner.closed(this.session, this.#phase);
+  }
+}
+
+function nothing(): void {
+  // nothing to stop any more
+}

@@ -1,0 +1,199 @@
+import type { InboundPortConfig } from '#agent/config-types.ts';
+import { serveH1 } from '#agent/http/h1-server.ts';
+import { dialBy, type Dial } from '#agent/http/dial.ts';
+import { createH1Upstream, type H1Upstream } from '#agent/http/h1-upstream.ts';
+import { serveH2 } from '#agent/http/h2/h2-server.ts';
+import { createH2Upstream } from '#agent/http/h2/h2-upstream.ts';
+import type { Upstream } from '#agent/http/message.ts';
+import type { HttpConnection, HttpService } from '#agent/http/service.ts';
+import { connectTcp } from '#agent/pipe/connect-tcp.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import { openH2c } from '#agent/protocol/h2c-session.ts';
+import { createOpaqueWay, type OpaqueWay } from '#agent/protocol/opaque-way.ts';
+import { serveDetected, serveOpaque } from '#agent/protocol/serve-detected.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+import { AppSessions } from './app-sessions.ts';
+import { AutoApp } from './auto-app.ts';
+import type { InboundParts, Proof } from './inbound-parts.ts';
+import { NamedPortHttp } from './named-port-http.ts';
+import { PortJudge, type DenyReason, type Permit } from './permit.ts';
+import { PortHttp } from './port-http.ts';
+import { InboundReport, type AppProblem } from './report.ts';
+
+export type { OpaqueWay } from '#agent/protocol/opaque-way.ts';
+export type { Proof } from './inbound-parts.ts';
+
+export type OpaqueProblem = DenyReason | AppProblem;
+
+/** One connection of a verified peer, a tunnel session or plain mTLS, with all that is open to the app on its behalf. */
+export interface InboundCaller {
+  /** Judges ordinary HTTP/2 requests beside CONNECT: for the port that `x-eastwest-port` names, else the first HTTP port. */
+  readonly http2: HttpService<AppProblem>;
+  /** Serves bytes for a port as its protocol says; makes itself the pipe's reader. */
+  serve(pipe: Pipe, port: InboundPortConfig): HttpConnection;
+  /**
+   * Opens the app's opaque port before the caller is told; calls back once, at once or later, unless the function it
+   * gives was called first.
+   */
+  openOpaque(port: InboundPortConfig, onOpened: (opened: Result<OpaqueWay, OpaqueProblem>) => void): () => void;
+  /** Nothing is read before the far end is open: the port is declared so, or known for servers that speak first. */
+  isOpaque(port: InboundPortConfig): boolean;
+  /** The connection is over: what is kept open to the app is let go. */
+  close(): void;
+}
+
+export function createInboundCaller(parts: InboundParts, proof: Proof): InboundCaller {
+  return new Caller(parts, proof);
+}
+
+/** For an HTTP/2 caller of an app that speaks HTTP/1.1: so many of its requests are there at once, the others wait. */
+const maxAppConnections = 256;
+const maxWaiting = { maxRequests: 1_000, maxMs: 10_000 };
+
+class Caller implements InboundCaller {
+  readonly http2: HttpService<AppProblem>;
+  readonly #parts: InboundParts;
+  readonly #proof: Proof;
+  /** Shared by this caller's streams, by port. */
+  readonly #http1Apps = new Map<InboundPortConfig, H1Upstream<AppProblem>>();
+  readonly #http2Apps = new Map<InboundPortConfig, H2App>();
+
+  constructor(parts: InboundParts, proof: Proof) {
+    this.#parts = parts;
+    this.#proof = proof;
+    const { ports } = parts;
+    this.http2 = new NamedPortHttp(parts, proof, {
+      serviceOf: (port) => this.#serviceOf(port),
+      portOf: (port) => ports.get(port),
+      first: [...ports.values()].find((port) => !this.isOpaque(port)),
+      onClosed: () => undefined,
+    });
+  }
+
+  isOpaque({ port, protocol }: InboundPortConfig): boolean {
+    return protocol === 'tcp' || (protocol === 'auto' && this.#parts.serverFirst.has(port));
+  }
+
+  serve(pipe: Pipe, port: InboundPortConfig): HttpConnection {
+    const parts = this.#parts;
+    const openOpaque = (onOpened: (way: OpaqueWay | undefined) => void) =>
+      this.openOpaque(port, (opened) => onOpened(opened.ok ? opened.value : undefined));
+    if (this.isOpaque(port)) return serveOpaque(pipe, openOpaque, parts.clock);
+    return serveDetected(pipe, {
+      clock: parts.clock,
+      firstMs: parts.times.firstMs,
+      openOpaque: port.protocol === 'auto' ? openOpaque : undefined,
+      http: (caller) => serveH1(caller, this.#ownService(port)),
+      http2: (caller) => serveH2((handler) => openH2c(caller, 'server', handler, parts), this.#serviceOf(port)),
+    });
+  }
+
+  openOpaque(port: InboundPortConfig, onOpened: (opened: Result<OpaqueWay, OpaqueProblem>) => void): () => void {
+    const { peer } = this.#proof;
+    const report = new InboundReport(this.#parts, peer.spiffeId, port.port);
+    report.begun();
+    const permit = new PortJudge(this.#parts.rules, port.port).judge(peer, this.#parts.clock.now());
+    if (permit.ok) return this.#openApp(permit.value, { port, report, onOpened });
+    report.denied(permit.reason);
+    onOpened(permit);
+    return () => undefined;
+  }
+
+  close(): void {
+    for (const app of this.#http1Apps.values()) app.close();
+    for (const { sessions } of this.#http2Apps.values()) sessions.close();
+  }
+
+  #openApp(
+    _permit: Permit,
+    order: {
+      port: InboundPortConfig;
+      report: InboundReport;
+      onOpened: (opened: Result<OpaqueWay, OpaqueProblem>) => void;
+    },
+  ): () => void {
+    const { port, report, onOpened } = order;
+    const { clock } = this.#parts;
+    const dial = dialBy((signal) => connectTcp(port.app, { clock, signal }));
+    return dial((opened) => {
+      if (!opened.ok) {
+        report.unreachable(opened.reason);
+        return onOpened(refuse(opened.reason));
+      }
+      report.answered();
+      onOpened(ok(createOpaqueWay(opened.value, report, clock)));
+    });
+  }
+
+  /** For an HTTP/1.1 caller: a connection to the app of its own, so that nobody else's bytes are ever on it. */
+  #ownService(port: InboundPortConfig): PortHttp {
+    if (port.protocol === 'http2') {
+      return new PortHttp(this.#parts, this.#proof, {
+        port,
+        upstream: this.#http2App(port).upstream,
+        onClosed: () => undefined,
+      });
+    }
+    const upstream = createH1Upstream(this.#dial(port), { ...this.#parts, maxConnections: 1 });
+    return new PortHttp(this.#parts, this.#proof, { port, upstream, onClosed: () => upstream.close() });
+  }
+
+  /** For an HTTP/2 caller. */
+  #serviceOf(port: InboundPortConfig): PortHttp {
+    const upstream = this.#appOf(port);
+    return new PortHttp(this.#parts, this.#proof, { port, upstream, onClosed: () => undefined });
+  }
+
+  #appOf(port: InboundPortConfig): Upstream<AppProblem> {
+    if (port.protocol === 'http') return this.#http1App(port);
+    const { upstream, sessions } = this.#http2App(port);
+    if (port.protocol === 'http2') return upstream;
+    const { spoken } = this.#parts;
+    return new AutoApp({ port: port.port, spoken, sessions, http: () => this.#http1App(port), http2: () => upstream });
+  }
+
+  #http1App(port: InboundPortConfig): H1Upstream<AppProblem> {
+    let app = this.#http1Apps.get(port);
+    if (app === undefined) {
+      app = createH1Upstream(this.#dial(port), { ...this.#parts, maxConnections: maxAppConnections });
+      this.#http1Apps.set(port, app);
+    }
+    return app;
+  }
+
+  #http2App(port: InboundPortConfig): H2App {
+    let app = this.#http2Apps.get(port);
+    if (app === undefined) {
+      const sessions = new AppSessions(this.#dial(port), this.#parts);
+      app = { sessions, upstream: h2Upstream(sessions, this.#parts) };
+      this.#http2Apps.set(port, app);
+    }
+    return app;
+  }
+
+  #dial({ app, port }: InboundPortConfig): Dial<AppProblem> {
+    const { clock, spoken } = this.#parts;
+    const dial = dialBy((signal) => connectTcp(app, { clock, signal }));
+    return (onDialed) =>
+      dial((dialed) => {
+        if (!dialed.ok) spoken.delete(port); // another one may come up
+        onDialed(dialed);
+      });
+  }
+}
+
+interface H2App {
+  readonly sessions: AppSessions;
+  readonly upstream: Upstream<AppProblem>;
+}
+
+function h2Upstream(source: AppSessions, { deadlines }: InboundParts): Upstream<AppProblem> {
+  return createH2Upstream<AppProblem>({
+    source,
+    deadlines,
+    queue: maxWaiting,
+    problems: { noStream: 'too-many-requests', refused: 'app-unreachable' },
+    scheme: 'http',
+    extraFields: [],
+  });
+}

@@ -1,0 +1,44 @@
+import type { AgentCounters } from '#agent/admin/metrics.ts';
+import type { InboundPortConfig } from '#agent/config-types.ts';
+import type { AgentEmit } from '#agent/events.ts';
+import type { Deadlines } from '#agent/http/deadlines.ts';
+import type { IdentityStore } from '#agent/identity/store.ts';
+import type { HttpTimes, MessageLimits } from '#agent/http/service.ts';
+import type { SpokenByApps } from './auto-app.ts';
+import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
+import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type { RuleIndex } from '#policy/decide.ts';
+import type { Clock } from '#runtime/clock.ts';
+
+/** What the peers' side of an agent shares. */
+export interface InboundParts {
+  readonly identity: IdentityStore;
+  /** As they stand now. */
+  readonly rules: () => RuleIndex;
+  /** The app's ports, in the order of the configuration. */
+  readonly ports: ReadonlyMap<number, InboundPortConfig>;
+  /** Who we are: the `By` of the identity header. */
+  readonly self: () => SpiffeId;
+  readonly counters: AgentCounters;
+  readonly emit: AgentEmit;
+  readonly clock: Clock;
+  readonly randomBytes: (size: number) => Buffer;
+  readonly deadlines: Deadlines;
+  readonly limits: MessageLimits;
+  readonly times: HttpTimes;
+  readonly whenExpired: 'keep' | 'end';
+  /** Ports that are opaque at once where their protocol is `auto`. */
+  readonly serverFirst: ReadonlySet<number>;
+  /** Open at once. */
+  readonly maxConnections: number;
+  /** In flight at once. */
+  readonly maxRequests: number;
+  readonly inFlight: { requests: number };
+  readonly spoken: SpokenByApps;
+}
+
+/** Whose connection it is. */
+export interface Proof {
+  /** Who the other end proved to be the last time: a getter where the session is re-proved. */
+  readonly peer: VerifiedPeer;
+}

@@ -1,0 +1,78 @@
+import type { InboundPortConfig } from '#agent/config-types.ts';
+import type { Answer } from '#agent/http/answers.ts';
+import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
+import type { Admission, HttpService } from '#agent/http/service.ts';
+import type { InboundParts, Proof } from './inbound-parts.ts';
+import { InboundReport, type AppProblem } from './report.ts';
+
+/** By it our agents name the port of the workload that an HTTP/2 request is for. Never passed on. */
+export const portHeader = 'x-eastwest-port';
+
+export interface NamedPorts {
+  /** Of one port, made when it is first asked for. */
+  readonly serviceOf: (port: InboundPortConfig) => HttpService<AppProblem>;
+  readonly portOf: (port: number) => InboundPortConfig | undefined;
+  /** For whoever names none; undefined: the workload speaks no HTTP. */
+  readonly first: InboundPortConfig | undefined;
+  readonly onClosed: () => void;
+}
+
+/** HTTP/2 requests of one caller, each for the port that it names. Which port that is changes nothing about its judge. */
+export class NamedPortHttp implements HttpService<AppProblem> {
+  readonly clock;
+  readonly deadlines;
+  readonly limits;
+  readonly times;
+  readonly #parts: InboundParts;
+  readonly #proof: Proof;
+  readonly #ports: NamedPorts;
+  readonly #services = new Map<InboundPortConfig, HttpService<AppProblem>>();
+
+  constructor(parts: InboundParts, proof: Proof, ports: NamedPorts) {
+    this.clock = parts.clock;
+    this.deadlines = parts.deadlines;
+    this.limits = parts.limits;
+    this.times = parts.times;
+    this.#parts = parts;
+    this.#proof = proof;
+    this.#ports = ports;
+  }
+
+  admit(head: RequestHead): Admission<AppProblem> | Promise<Admission<AppProblem>> {
+    const named = namedPort(head);
+    const port = named === undefined ? this.#ports.first : this.#ports.portOf(named);
+    if (port === undefined || port.protocol === 'tcp') {
+      const report = this.#reportAt(named ?? 0);
+      report.begun();
+      return { kind: 'answer', answer: report.noSuchPort() };
+    }
+    let service = this.#services.get(port);
+    if (service === undefined) {
+      service = this.#ports.serviceOf(port);
+      this.#services.set(port, service);
+    }
+    return service.admit(head);
+  }
+
+  refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
+    return this.#reportAt(this.#ports.first?.port ?? 0).refused(reason);
+  }
+
+  closed(): void {
+    this.#ports.onClosed();
+  }
+
+  #reportAt(port: number): InboundReport {
+    return new InboundReport(this.#parts, this.#proof.peer.spiffeId, port);
+  }
+}
+
+/** The port that a request names; 0, which no workload has, where it names none properly or several. */
+function namedPort({ headers }: RequestHead): number | undefined {
+  let named: number | undefined;
+  for (const { name, value } of headers) {
+    if (name !== portHeader) continue;
+    named = named === undefined && /^[1-9][0-9]{0,4}$/.test(value) ? Number(value) : 0;
+  }
+  return named;
+}

@@ -1,0 +1,102 @@
+import type { Answer } from '#agent/http/answers.ts';
+import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
+import type { Forwarded, Upstream } from '#agent/http/message.ts';
+import { stripReserved } from '#agent/http/reserved.ts';
+import type { Admission, HttpService } from '#agent/http/service.ts';
+import { originForm } from '#agent/http/target.ts';
+import { endToEndHeaders } from '#agent/http/write.ts';
+import type { InboundPortConfig } from '#agent/config-types.ts';
+import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
+import type { Result } from '#runtime/result.ts';
+import type { InboundParts, Proof } from './inbound-parts.ts';
+import { setIdentityHeaders, type CallerIdentity } from './identity-headers.ts';
+import { PortJudge, type DenyReason, type Permit } from './permit.ts';
+import { InboundReport, type AppProblem } from './report.ts';
+
+type Forward = Admission<AppProblem> & { readonly kind: 'forward' };
+
+export interface PortHttpOrder {
+  readonly port: InboundPortConfig;
+  readonly upstream: Upstream<AppProblem>;
+  readonly onClosed: () => void;
+}
+
+/**
+ * HTTP of one caller to one port of the app: each request is judged by its head, before a byte of its body is read. The
+ * same head under the same verdict is the same admission.
+ */
+export class PortHttp implements HttpService<AppProblem> {
+  readonly clock;
+  readonly deadlines;
+  readonly limits;
+  readonly times;
+  readonly #parts: InboundParts;
+  readonly #proof: Proof;
+  readonly #order: PortHttpOrder;
+  readonly #judge: PortJudge;
+  readonly #report: InboundReport;
+  #identity: CallerIdentity | undefined;
+  /** What the last admission rests on. */
+  #lastVerdict: Result<Permit, DenyReason> | undefined;
+  #lastHead: RequestHead | undefined;
+  #last: Forward | undefined;
+
+  constructor(parts: InboundParts, proof: Proof, order: PortHttpOrder) {
+    this.clock = parts.clock;
+    this.deadlines = parts.deadlines;
+    this.limits = parts.limits;
+    this.times = parts.times;
+    this.#parts = parts;
+    this.#proof = proof;
+    this.#order = order;
+    this.#judge = new PortJudge(parts.rules, order.port.port);
+    this.#report = new InboundReport(parts, proof.peer.spiffeId, order.port.port);
+  }
+
+  admit(head: RequestHead): Admission<AppProblem> {
+    const report = this.#report;
+    const { peer } = this.#proof;
+    report.begun();
+    const verdict = this.#judge.judge(peer, this.clock.now());
+    if (!verdict.ok) return { kind: 'answer', answer: report.denied(verdict.reason) };
+    if (this.#parts.inFlight.requests >= this.#parts.maxRequests) {
+      return { kind: 'answer', answer: report.unreachable('too-many-requests') };
+    }
+    const last = this.#last;
+    if (last !== undefined && head === this.#lastHead && verdict === this.#lastVerdict) {
+      report.admitted();
+      return last;
+    }
+    if (head.form === 'authority') return { kind: 'answer', answer: report.refused('bad-target') }; // CONNECT is for proxies
+    const headers = endToEndHeaders(head.headers);
+    if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason) };
+    const request = { head, target: originForm(head), headers: headers.value, filterFields: stripReserved };
+    if (verdict !== this.#lastVerdict) this.#identity = undefined;
+    this.#identity ??= this.#identityOf(peer);
+    report.admitted();
+    this.#lastVerdict = verdict;
+    this.#lastHead = head;
+    const admission = this.#forward(verdict.value, request, this.#identity);
+    this.#last = admission;
+    return admission;
+  }
+
+  refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
+    return this.#report.refused(reason);
+  }
+
+  closed(): void {
+    this.#order.onClosed();
+  }
+
+  /** To the app, with the caller's verified identity and no other. Asks for a Permit. */
+  #forward(_permit: Permit, request: Forwarded, identity: CallerIdentity): Forward {
+    const headers = setIdentityHeaders(request.headers, identity);
+    const { upstream } = this.#order;
+    return { kind: 'forward', request: { ...request, headers, written: undefined }, upstream, report: this.#report };
+  }
+
+  #identityOf({ spiffeId, svid }: VerifiedPeer): CallerIdentity {
+    return { spiffeId, thumbprint: svid.thumbprint, subject: svid.subject, by: this.#parts.self() };
+  }
+}

@@ -1,0 +1,26 @@
+import type { AgentCounters } from '#agent/admin/metrics.ts';
+import type { AgentEmit } from '#agent/events.ts';
+import type { Deadlines } from '#agent/http/deadlines.ts';
+import type { HttpTimes, MessageLimits } from '#agent/http/service.ts';
+import type { PeerPool } from '#agent/tunnel/peer-pool.ts';
+import type { Clock } from '#runtime/clock.ts';
+import type { Destinations } from './destination.ts';
+
+/** What the app's side of an agent shares. */
+export interface OutboundParts {
+  readonly pool: PeerPool;
+  readonly destinations: Destinations;
+  readonly counters: AgentCounters;
+  readonly emit: AgentEmit;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly limits: MessageLimits;
+  readonly times: HttpTimes;
+  /** Ports that are opaque at once where their protocol is `auto`. */
+  readonly serverFirst: ReadonlySet<number>;
+  /** Open at once. */
+  readonly maxConnections: number;
+  /** In flight at once. */
+  readonly maxRequests: number;
+  readonly inFlight: { requests: number };
+}

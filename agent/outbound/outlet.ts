@@ -1,0 +1,77 @@
+import type { UpstreamConfig } from '#agent/config-types.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import type { PeerPool } from '#agent/tunnel/peer-pool.ts';
+import type { Peer } from '#agent/tunnel/peer.ts';
+import type { Clock } from '#runtime/clock.ts';
+import { ok, type Result } from '#runtime/result.ts';
+import type { OutboundProblem } from './answers.ts';
+import type { Destinations } from './destination.ts';
+import { OutboundReport, type ReportParts } from './report.ts';
+import type { Routed } from './route.ts';
+import { timedUpstream } from './timed-upstream.ts';
+
+export interface OutletParts extends ReportParts {
+  readonly clock: Clock;
+  readonly destinations: Destinations;
+  readonly pool: PeerPool;
+}
+
+/** One configured upstream as all connections of the app share it. Follows what is known of its peer. */
+export class Outlet {
+  readonly config: UpstreamConfig;
+  readonly report: OutboundReport;
+  readonly #parts: OutletParts;
+  /** Of what was known when the peer was looked up. */
+  #version = -1;
+  #peer: Peer | undefined;
+  #routed: { http: Result<Routed, never>; http2: Result<Routed, never> } | undefined;
+
+  constructor(config: UpstreamConfig, parts: OutletParts) {
+    this.config = config;
+    this.report = new OutboundReport(parts, config.workload);
+    this.#parts = parts;
+  }
+
+  /** Where requests go, by the version of HTTP that the app speaks: the same object as long as it is the same. */
+  route(version: 'http' | 'http2'): Result<Routed, OutboundProblem> {
+    if (this.#routed === undefined || this.#version !== this.#parts.destinations.version) {
+      const peer = this.#lookUp();
+      if (!peer.ok) return peer;
+      this.#routed = { http: this.#routedTo(peer.value, 'http'), http2: this.#routedTo(peer.value, 'http2') };
+    }
+    return this.#routed[version];
+  }
+
+  async open(): Promise<Result<Pipe, OutboundProblem>> {
+    const peer = this.#lookUp();
+    return peer.ok ? this.#parts.pool.open(peer.value) : peer;
+  }
+
+  /** More is known of destinations: endpoints that left get nothing new, though nobody calls just now. */
+  refresh(): void {
+    if (this.#peer === undefined) return;
+    const peer = this.#lookUp();
+    if (peer.ok) this.#parts.pool.refresh(peer.value);
+  }
+
+  #lookUp(): Result<Peer, OutboundProblem> {
+    const { destinations } = this.#parts;
+    if (this.#peer !== undefined && this.#version === destinations.version) return ok(this.#peer);
+    const peer = destinations.resolve(this.config);
+    if (!peer.ok) return peer;
+    this.#version = destinations.version;
+    this.#peer = peer.value;
+    this.#routed = undefined;
+    return peer;
+  }
+
+  /** In a tunnel the other agent speaks to its app as that wants; a foreign server is spoken to as it was declared. */
+  #routedTo(peer: Peer, spoken: 'http' | 'http2'): Result<Routed, never> {
+    const { timeoutMs, transport, protocol } = this.config;
+    const isDeclared = transport === 'mtls' && (protocol === 'http' || protocol === 'http2');
+    const version = (isDeclared ? protocol : spoken) === 'http' ? 'http1' : 'http2';
+    const upstream = this.#parts.pool.upstream(peer, version);
+    const timed = timeoutMs === undefined ? upstream : timedUpstream(upstream, timeoutMs, this.#parts.clock);
+    return ok({ kind: 'forward', upstream: timed, report: this.report });
+  }
+}

@@ -1,0 +1,22 @@
+import type { RequestHead } from '#agent/http/head.ts';
+import type { Upstream } from '#agent/http/message.ts';
+import type { HandedOver } from '#agent/http/service.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import type { Result } from '#runtime/result.ts';
+import type { OutboundProblem } from './answers.ts';
+import type { OutboundReport } from './report.ts';
+
+/** Where a request goes: to whoever answers it, or to a new protocol on the same connection. */
+export type Routed =
+  | { readonly kind: 'forward'; readonly upstream: Upstream<OutboundProblem>; readonly report: OutboundReport }
+  | { readonly kind: 'hand-over'; readonly answer: Buffer; readonly serve: (pipe: Pipe) => HandedOver };
+
+/** Decides for the requests of one connection of the app. */
+export interface Route {
+  /** On whatever cannot be routed. */
+  readonly report: OutboundReport;
+  /** The same object for the same way. */
+  find(head: RequestHead): Result<Routed, OutboundProblem>;
+  /** The connection is over. */
+  close(): void;
+}

@@ -1,0 +1,69 @@
+import type { Address } from '#agent/config-types.ts';
+import { dialBy, type Dial } from '#agent/http/dial.ts';
+import { serveH1 } from '#agent/http/h1-server.ts';
+import { serveH2 } from '#agent/http/h2/h2-server.ts';
+import type { HttpConnection } from '#agent/http/service.ts';
+import { connectTcp } from '#agent/pipe/connect-tcp.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import { createOpaqueWay, type OpenOpaque } from '#agent/protocol/opaque-way.ts';
+import { serveDetected, serveOpaque } from '#agent/protocol/serve-detected.ts';
+import { openH2c } from '#agent/protocol/h2c-session.ts';
+import type { Clock } from '#runtime/clock.ts';
+import type { OutboundProblem } from './answers.ts';
+import { OutboundHttp } from './outbound-http.ts';
+import type { OutboundParts } from './outbound-parts.ts';
+import type { Outlet } from './outlet.ts';
+import { OutboundReport } from './report.ts';
+import type { Route } from './route.ts';
+
+export interface AppServing {
+  /** Decides for the requests of one connection. */
+  readonly route: (version: 'http' | 'http2') => Route;
+  /** Undefined where only HTTP is spoken. */
+  readonly openOpaque: OpenOpaque | undefined;
+}
+
+/** Serves a connection of the app by what its first bytes are. */
+export function serveApp(pipe: Pipe, parts: OutboundParts, { route, openOpaque }: AppServing): HttpConnection {
+  return serveDetected(pipe, {
+    clock: parts.clock,
+    firstMs: parts.times.firstMs,
+    openOpaque,
+    http: (caller) => serveH1(caller, new OutboundHttp(parts, route('http'))),
+    http2: (caller) =>
+      serveH2((handler) => openH2c(caller, 'server', handler, parts), new OutboundHttp(parts, route('http2'))),
+  });
+}
+
+/** Serves a connection of the app to an upstream as its port's protocol says. */
+export function serveToOutlet(
+  pipe: Pipe,
+  parts: OutboundParts,
+  { outlet, route }: { outlet: Outlet; route: (version: 'http' | 'http2') => Route },
+): HttpConnection {
+  const { protocol, port } = outlet.config;
+  const openOpaque = openOpaqueBy(
+    dialBy(() => outlet.open()),
+    outlet.report,
+    parts.clock,
+  );
+  if (protocol === 'tcp' || (protocol === 'auto' && parts.serverFirst.has(port))) {
+    return serveOpaque(pipe, openOpaque, parts.clock);
+  }
+  return serveApp(pipe, parts, { route, openOpaque: protocol === 'auto' ? openOpaque : undefined });
+}
+
+/** Serves a connection of the app that goes past the mesh, unread. */
+export function servePastTheMesh(pipe: Pipe, parts: OutboundParts, address: Address): HttpConnection {
+  const { clock } = parts;
+  const dial = dialBy((signal) => connectTcp(address, { clock, signal }));
+  return serveOpaque(pipe, openOpaqueBy(dial, new OutboundReport(parts, address.host), clock), clock);
+}
+
+function openOpaqueBy(dial: Dial<OutboundProblem>, report: OutboundReport, clock: Clock): OpenOpaque {
+  return (onOpened) =>
+    dial((opened) => {
+      if (!opened.ok) report.neverOpened(opened.reason);
+      onOpened(opened.ok ? createOpaqueWay(opened.value, report, clock) : undefined);
+    });
+}

@@ -1,0 +1,56 @@
+import { charClass, tokenChar } from '#agent/http/header-field.ts';
+
+/** `more`: the bytes so far may become HTTP or something else. */
+export type Detected = 'http2' | 'http' | 'opaque' | 'more';
+
+const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+const proxyHeader = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+
+/** A first line that says nothing by then is read as HTTP, which will refuse it. */
+const maxLineBytes = 8_192;
+const lineFeed = 0x0a;
+
+/**
+ * What a caller's first bytes are: HTTP/2 with prior knowledge (RFC 9113, section 3.4), a request line of HTTP/1, or
+ * opaque. Where something is read as opaque the app gets it as it came, so whatever the laxest server could take for
+ * HTTP is `http`, which the strict reader then refuses: blanks before the method and odd ones behind it, `GET` without a
+ * version (which Python's server reads headers after), a PROXY header. Everything else needs ` HTTP/` in its first line.
+ */
+export function detectProtocol(bytes: Buffer): Detected {
+  if (startsLike(bytes, preface)) return bytes.length < preface.length ? 'more' : 'http2';
+  if (startsLike(bytes, proxyHeader)) return bytes.length < proxyHeader.length ? 'more' : 'http';
+  const { length } = bytes;
+  let start = 0;
+  while (start < length && isLaxBlank(bytes[start]!)) start += 1;
+  let end = start;
+  while (end < length && (charClass[bytes[end]!]! & tokenChar) !== 0) end += 1;
+  if (end === length) return length > maxLineBytes ? 'http' : 'more';
+  if (end === start || !isLaxBlank(bytes[end]!)) return 'opaque';
+  const word = bytes.toString('latin1', start, Math.min(end, start + 6));
+  if (bytes[end] !== lineFeed && (word === 'GET' || word === 'PROXY')) return 'http';
+  const lineEnd = bytes.indexOf(lineFeed, end);
+  const line = bytes.toString('latin1', end, Math.min(lineEnd < 0 ? length : lineEnd, maxLineBytes));
+  if (/http\//i.test(line)) return 'http';
+  if (lineEnd >= 0 && lineEnd <= maxLineBytes) return 'opaque';
+  return length > maxLineBytes ? 'http' : 'more';
+}
+
+/**
+ * Whether a server that speaks first speaks HTTP/2: its SETTINGS (RFC 9113, section 6.5) may come before the caller has
+ * said anything.
+ */
+export function isHttp2Settings(bytes: Buffer): boolean {
+  if (bytes.length < 9) return false;
+  return bytes.readUIntBE(0, 3) % 6 === 0 && bytes[3] === 4 && bytes[4] === 0 && bytes.readUInt32BE(5) === 0;
+}
+
+/** One of both is the other's beginning. */
+function startsLike(bytes: Buffer, known: Buffer): boolean {
+  const length = Math.min(bytes.length, known.length);
+  return bytes.compare(known, 0, length, 0, length) === 0;
+}
+
+/** What some server skips before a request line or splits it at: Python's `split()` knows the most. */
+function isLaxBlank(code: number): boolean {
+  return (code >= 0x09 && code <= 0x0d) || (code >= 0x1c && code <= 0x20) || code === 0x85 || code === 0xa0;
+}

@@ -1,0 +1,38 @@
+import type { HttpConnection } from '#agent/http/service.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import { splice } from '#agent/pipe/splice.ts';
+import type { Clock } from '#runtime/clock.ts';
+import { letGo } from './let-go.ts';
+
+/** The far end of an opaque stream, open and unread. Either `join` or `letGo` is called, once. */
+export interface OpaqueWay {
+  readonly pipe: Pipe;
+  /** Joins it to the caller's pipe, and counts the stream until it ends. */
+  join(caller: Pipe): HttpConnection;
+  /** The caller has gone, or speaks HTTP after all. */
+  letGo(): void;
+}
+
+/**
+ * Opens the far end and calls back once, at once or later; undefined: it cannot be had, which has been counted and
+ * logged. The function it gives stops the attempt, and then nothing is called.
+ */
+export type OpenOpaque = (onOpened: (way: OpaqueWay | undefined) => void) => () => void;
+
+/** Who keeps the books of opaque streams. */
+export interface OpaqueReport {
+  opened(): void;
+  upgradeEnded(how: 'ended' | 'cut'): void;
+}
+
+export function createOpaqueWay(pipe: Pipe, report: OpaqueReport, clock: Clock): OpaqueWay {
+  return {
+    pipe,
+    join(caller) {
+      report.opened();
+      const joined = splice(caller, pipe, { onDone: ({ outcome }) => report.upgradeEnded(outcome) });
+      return { drain: () => undefined, destroy: () => joined.cut() };
+    },
+    letGo: () => letGo(pipe, clock),
+  };
+}

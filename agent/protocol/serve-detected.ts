@@ -1,0 +1,241 @@
+import type { HttpConnection } from '#agent/http/service.ts';
+import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
+import type { Clock, Timer } from '#runtime/clock.ts';
+import { detectProtocol, isHttp2Settings } from './detect.ts';
+import { FirstLineGuard } from './first-line-guard.ts';
+import { letGo } from './let-go.ts';
+import type { OpaqueWay, OpenOpaque } from './opaque-way.ts';
+
+/** Who serves a connection once its protocol is known. Each makes itself the pipe's reader and resumes it. */
+export interface ProtocolServers {
+  readonly clock: Clock;
+  readonly http: (pipe: Pipe) => HttpConnection;
+  readonly http2: (pipe: Pipe) => HttpConnection;
+  /** Undefined where only HTTP is spoken: then everything else is given to `http`, which refuses it. */
+  readonly openOpaque: OpenOpaque | undefined;
+  /** For the first byte, where only HTTP is spoken. */
+  readonly firstMs: number;
+}
+
+/** A caller that says nothing for so long may wait for the server to speak first. */
+const silentMs = 50;
+/** A request line that has begun has so long to become one. */
+const partialMs = 500;
+
+const nothing = Buffer.alloc(0);
+
+/**
+ * Serves a connection by what its first bytes are. A silent caller of a port that may be opaque gets the far end opened
+ * meanwhile: if that speaks first the stream is opaque, if the caller does, its bytes tell as ever.
+ */
+export function serveDetected(pipe: Pipe, servers: ProtocolServers): HttpConnection {
+  const connection = new DetectedConnection(pipe, servers);
+  connection.start();
+  return connection;
+}
+
+/** Serves an opaque connection: nothing of it is read until the far end is open. */
+export function serveOpaque(pipe: Pipe, openOpaque: OpenOpaque, clock: Clock): HttpConnection {
+  const http = (): never => {
+    throw new Error('an opaque connection was taken for HTTP');
+  };
+  const connection = new DetectedConnection(pipe, { clock, http, http2: http, openOpaque, firstMs: Infinity });
+  connection.startOpaque();
+  return connection;
+}
+
+class DetectedConnection implements HttpConnection, PipeReader {
+  readonly #pipe: Pipe;
+  readonly #servers: ProtocolServers;
+  #early: Buffer = nothing;
+  #hasEnded = false;
+  #isDraining = false;
+  #timer: Timer | undefined;
+  /** Stops opening the far end. */
+  #stop: (() => void) | undefined;
+  #way: OpaqueWay | undefined;
+  /** `opaque`: all that is missing is the far end. `unproven`: the same, but the first line is to be watched. */
+  #verdict: 'none' | 'opaque' | 'unproven' = 'none';
+  #served: HttpConnection | undefined;
+  #phase: 'waiting' | 'served' | 'over' = 'waiting';
+
+  constructor(pipe: Pipe, servers: ProtocolServers) {
+    this.#pipe = pipe;
+    this.#servers = servers;
+  }
+
+  start(): void {
+    const { openOpaque, firstMs } = this.#servers;
+    this.#wait(openOpaque === undefined ? firstMs : silentMs);
+    this.#pipe.reader = this;
+    this.#pipe.resume();
+  }
+
+  startOpaque(): void {
+    this.#pipe.reader = this;
+    this.#serveOpaque('opaque', nothing);
+  }
+
+  drain(): void {
+    this.#isDraining = true;
+    if (this.#phase === 'served') this.#served?.drain();
+    else if (this.#phase === 'waiting' && this.#verdict === 'none' && this.#early.length === 0) this.#giveUp();
+  }
+  destroy(): void {
+    if (this.#phase === 'served') return this.#served?.destroy();
+    this.#leave();
+    this.#pipe.cut();
+  }
+
+  onBytes(bytes: Buffer): void {
+    if (this.#phase !== 'waiting') return;
+    const all = this.#early.length === 0 ? bytes : Buffer.concat([this.#early, bytes]);
+    if (this.#verdict !== 'none') {
+      this.#early = Buffer.from(all); // it was paused, and had this already
+      return;
+    }
+    const detected = detectProtocol(all);
+    if (detected === 'http' || detected === 'http2') return this.#serveHttp(detected, all);
+    if (detected === 'opaque') return this.#serveOpaque('opaque', all);
+    this.#early = Buffer.from(all);
+    this.#wait(partialMs);
+  }
+  onEnd(): void {
+    this.#hasEnded = true;
+    if (this.#phase === 'waiting' && this.#verdict === 'none') this.#serveOpaque('opaque', this.#early);
+  }
+  onCut(): void {
+    this.#leave();
+  }
+  onDrain(): void {
+    // nothing was written
+  }
+
+  #expired(): void {
+    const { openOpaque } = this.#servers;
+    if (this.#early.length > 0) this.#serveOpaque('unproven', this.#early);
+    else if (openOpaque === undefined || this.#stop !== undefined) this.#giveUp();
+    else this.#open();
+  }
+
+  #serveHttp(version: 'http' | 'http2', bytes: Buffer): void {
+    this.#leave();
+    this.#phase = 'served';
+    this.#served = this.#servers[version](this.#pipe);
+    this.#replay(bytes);
+  }
+
+  #serveOpaque(verdict: 'opaque' | 'unproven', bytes: Buffer): void {
+    if (this.#servers.openOpaque === undefined) return this.#serveHttp('http', bytes);
+    this.#verdict = verdict;
+    this.#timer?.cancel();
+    const way = this.#way;
+    if (way !== undefined) return this.#join(way, bytes);
+    this.#early = Buffer.from(bytes);
+    this.#pipe.pause();
+    if (this.#stop === undefined) this.#open();
+  }
+
+  #open(): void {
+    this.#stop = nobody;
+    const stop = this.#servers.openOpaque?.((way) => this.#opened(way));
+    if (this.#phase === 'waiting' && this.#way === undefined) this.#stop = stop;
+  }
+  #opened(way: OpaqueWay | undefined): void {
+    this.#stop = nobody;
+    if (way === undefined) {
+      this.#leave();
+      this.#pipe.cut();
+    } else if (this.#verdict !== 'none') {
+      this.#join(way, this.#early);
+    } else {
+      this.#way = way;
+      way.pipe.reader = new FirstWord(this, way);
+      way.pipe.resume();
+    }
+  }
+  /** The far end spoke, ended or broke before the caller said anything that tells. */
+  farEndSpoke(way: OpaqueWay, bytes: Buffer): void {
+    if (isHttp2Settings(bytes)) {
+      way.letGo();
+      this.#way = undefined;
+      this.#wait(this.#servers.firstMs);
+      return;
+    }
+    this.#verdict = 'unproven';
+    this.#join(way, this.#early);
+  }
+
+  #join(way: OpaqueWay, early: Buffer): void {
+    this.#way = undefined;
+    const caller = this.#verdict === 'unproven' ? new FirstLineGuard(this.#pipe) : this.#pipe;
+    this.#timer?.cancel();
+    this.#phase = 'served';
+    this.#served = way.join(caller);
+    this.#replay(early);
+  }
+
+  /** To whoever reads the pipe now. */
+  #replay(early: Buffer): void {
+    const pipe = this.#pipe;
+    if (early.length > 0) pipe.reader.onBytes(early);
+    if (this.#hasEnded) pipe.reader.onEnd();
+    if (this.#isDraining) this.#served?.drain();
+    this.#early = nothing;
+  }
+
+  #giveUp(): void {
+    this.#leave();
+    letGo(this.#pipe, this.#servers.clock);
+  }
+
+  #leave(): void {
+    this.#phase = 'over';
+    this.#timer?.cancel();
+    this.#stop?.();
+    this.#stop = undefined;
+    this.#way?.letGo();
+    this.#way = undefined;
+  }
+
+  #wait(ms: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#servers.clock.timer(ms, () => this.#expired());
+  }
+}
+
+/** Reads the far end until its first word. */
+class FirstWord implements PipeReader {
+  readonly #connection: DetectedConnection;
+  readonly #way: OpaqueWay;
+
+  constructor(connection: DetectedConnection, way: OpaqueWay) {
+    this.#connection = connection;
+    this.#way = way;
+  }
+
+  onBytes(bytes: Buffer): void {
+    this.#connection.farEndSpoke(this.#way, bytes);
+    this.#passOn()?.onBytes(bytes);
+  }
+  onEnd(): void {
+    this.#connection.farEndSpoke(this.#way, nothing);
+    this.#passOn()?.onEnd();
+  }
+  onCut(): void {
+    this.#connection.destroy();
+  }
+  onDrain(): void {
+    // nothing was written
+  }
+
+  /** Whoever reads the far end now, if anybody does. */
+  #passOn(): PipeReader | undefined {
+    const { reader } = this.#way.pipe;
+    return reader === this ? undefined : reader;
+  }
+}
+
+function nobody(): void {
+  // nothing to stop yet
+}

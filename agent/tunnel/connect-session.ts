@@ -1,0 +1,74 @@
+import type { H2Session, H2SessionHandler } from '#agent/h2/types.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+import { authorityOf } from './authority.ts';
+import type { ConnectProblem } from './connect.ts';
+import type { OpenLink } from './connect.ts';
+import type { OpenProblem } from './peer.ts';
+import { PeerSession, type SessionOwner } from './peer-session.ts';
+import { startSessionProof, type SessionProofParts } from './session-proof.ts';
+import type { Target } from './way.ts';
+
+export interface SessionFacts {
+  /** SPIFFE ID. */
+  readonly peer: string;
+  /** `host:port` */
+  readonly address: string;
+  readonly reason?: ConnectProblem;
+}
+
+export type SessionEvent = 'opened' | 'failed' | 'closed';
+
+export interface ConnectSessionParts extends SessionProofParts {
+  readonly openLink: OpenLink;
+  /** The dialling end of HTTP/2. */
+  readonly openH2: (pipe: Pipe, handler: H2SessionHandler) => H2Session;
+  readonly whenExpired: 'keep' | 'end';
+  readonly tryMs: number;
+  /** `offer`: the other end may be an agent of ours, and both may prove new certificates in place. */
+  readonly reProof: 'offer' | 'none';
+  readonly onSession: (event: SessionEvent, facts: SessionFacts) => void;
+}
+
+/** Dials mTLS, verifies the other end, and waits for its SETTINGS: only they prove that it accepted our certificate. */
+export async function connectSession(
+  target: Target,
+  owner: SessionOwner,
+  parts: ConnectSessionParts,
+): Promise<Result<PeerSession, OpenProblem>> {
+  const { clock, tryMs, whenExpired } = parts;
+  const identity = parts.identity.current();
+  if (identity === undefined) return refuse('no-identity');
+  if (clock.now() >= identity.svid.notAfterMs) return refuse('own-svid-expired');
+  const facts = { peer: target.expected, address: authorityOf(target.address) };
+  const failed = (reason: ConnectProblem): Result<never, ConnectProblem> => {
+    parts.onSession('failed', { ...facts, reason });
+    return refuse(reason);
+  };
+  const linked = await parts.openLink({ ...target, identity, alpn: ['h2'], deadlineMs: tryMs });
+  if (!linked.ok) return failed(linked.reason);
+  const { pipe, socket, peer } = linked.value;
+  if (socket.alpnProtocol !== 'h2') {
+    pipe.cut();
+    return failed('handshake-failed');
+  }
+  const proofs = { ownNotAfterMs: identity.svid.notAfterMs, peerNotAfterMs: peer.svid.notAfterMs };
+  const onSilent = (): void => parts.report.failed(peer.spiffeId, 'silent');
+  const session = new PeerSession(
+    { generation: identity.generation, proofs, whenExpired, onSilent },
+    {
+      onAging: (aging) => owner.onAging(aging),
+      onRetired: (retired) => owner.onRetired(retired),
+      onClosed(closed) {
+        owner.onClosed(closed);
+        parts.onSession('closed', facts);
+      },
+    },
+    clock,
+  );
+  const isOpen = await session.open((handler) => parts.openH2(pipe, handler), tryMs);
+  if (!isOpen) return failed('handshake-failed');
+  if (parts.reProof === 'offer') session.startProof((open) => startSessionProof(open, linked.value, identity, parts));
+  parts.onSession('opened', facts);
+  return ok(session);
+}

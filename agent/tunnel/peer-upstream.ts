@@ -1,0 +1,106 @@
+import type { H1ClientOptions } from '#agent/http/h1-client.ts';
+import type { Forwarded, RequestSink, ResponseSink, Upstream } from '#agent/http/message.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import type { Random } from '#runtime/clock.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+import type { PeerStream } from './carrier.ts';
+import type { Endpoint } from './endpoint.ts';
+import { EndpointChoice } from './endpoint-choice.ts';
+import type { OpenProblem } from './peer.ts';
+import { Place, type PlaceOwner } from './place.ts';
+import type { UpstreamLimits } from './upstream-limits.ts';
+import { tryEndpoints, type TryParts } from './try-endpoints.ts';
+import { WaitingRequest } from './waiting-request.ts';
+
+export interface UpstreamParts extends TryParts {
+  readonly random: Random;
+  readonly limits: UpstreamLimits;
+  readonly http: Pick<H1ClientOptions, 'limits' | 'deadlines'>;
+}
+
+/**
+ * One port of a peer, for all callers in this agent: each HTTP/1.1 request takes a kept stream of the endpoint with
+ * less to do of two, or waits for a new one; opaque streams choose in the same way.
+ */
+export class PeerUpstream implements Upstream<OpenProblem>, PlaceOwner {
+  readonly http: UpstreamParts['http'];
+  streams = 0;
+  kept = 0;
+  readonly #port: number;
+  readonly #parts: UpstreamParts;
+  readonly #choice: EndpointChoice<Place>;
+  #pending = 0;
+
+  constructor(port: number, parts: UpstreamParts) {
+    this.http = parts.http;
+    this.#port = port;
+    this.#parts = parts;
+    this.#choice = new EndpointChoice(parts);
+  }
+
+  /** Requests and opaque streams of this port that run or wait. */
+  get inFlight(): number {
+    return this.streams - this.kept + this.#pending;
+  }
+
+  /** From now on these are the peer's: new ones are used at once, those that left finish what they have. */
+  replaceEndpoints(endpoints: readonly Endpoint[]): void {
+    const before = new Map(this.#choice.all.map((place) => [place.endpoint, place]));
+    const places = endpoints.map((endpoint) => before.get(endpoint) ?? new Place(endpoint, this));
+    this.#choice.replace(places);
+    for (const place of before.values()) if (!places.includes(place)) place.leave();
+  }
+
+  /** HTTP/1.1. The first byte goes out now where a stream is kept. */
+  start(request: Forwarded, response: ResponseSink<OpenProblem>): RequestSink {
+    const isRoom = this.streams - this.kept + this.#pending < this.#parts.limits.maxInFlight;
+    const client = isRoom ? this.#choice.choose()?.take() : undefined;
+    return client === undefined ? this.#startLater(request, response) : client.send(request, response);
+  }
+
+  /** A caller has left: its streams serve the others. */
+  close(): void {
+    // kept streams are shared
+  }
+
+  /** An opaque stream. */
+  async open(): Promise<Result<Pipe, OpenProblem>> {
+    const opened = await this.#openSomewhere();
+    return opened.ok ? ok(opened.value.value.pipe) : opened;
+  }
+
+  again(request: Forwarded, response: ResponseSink<never>): RequestSink {
+    return this.start(request, response);
+  }
+  onStanding(): void {
+    this.#choice.refresh();
+  }
+
+  /** Time passes: streams that were not used for `ticks` calls end. */
+  sweep(ticks: number): void {
+    for (const place of this.#choice.all) place.sweep(ticks);
+  }
+
+  #startLater(request: Forwarded, response: ResponseSink<OpenProblem>): RequestSink {
+    const waiting = new WaitingRequest(request, response);
+    void this.#openSomewhere().then((opened) => {
+      if (!opened.ok) return waiting.fail(opened.reason);
+      const { at: place, value: stream } = opened.value;
+      const client = place.client(stream);
+      if (waiting.isOver) place.keep(client);
+      else waiting.begun(client.send(request, response));
+    });
+    return waiting;
+  }
+
+  async #openSomewhere(): Promise<Result<{ readonly at: Place; readonly value: PeerStream }, OpenProblem>> {
+    const { maxInFlight, maxPending } = this.#parts.limits;
+    if (this.inFlight >= maxInFlight || this.#pending >= maxPending) return refuse('too-many-requests-in-flight');
+    this.#pending += 1;
+    try {
+      return await tryEndpoints(this.#choice, (place, deadlineMs) => place.open(this.#port, deadlineMs), this.#parts);
+    } finally {
+      this.#pending -= 1;
+    }
+  }
+}

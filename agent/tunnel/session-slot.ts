@@ -1,0 +1,145 @@
+import type { IdentityStore } from '#agent/identity/store.ts';
+import type { Clock } from '#runtime/clock.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+import { singleFlight } from '#runtime/single-flight.ts';
+import type { OpenProblem } from './peer.ts';
+import type { PeerSession, SessionOwner } from './peer-session.ts';
+import { openTunnelStream } from './open-tunnel-stream.ts';
+import type { Keeper, SessionWay, Target, WayOrder } from './way.ts';
+import type { PeerStream } from './carrier.ts';
+
+export interface SlotParts {
+  readonly identity: IdentityStore;
+  readonly clock: Clock;
+  /** Dials, verifies, and waits for the peer's SETTINGS. */
+  readonly connect: (target: Target, owner: SessionOwner) => Promise<Result<PeerSession, OpenProblem>>;
+  readonly keeper: Keeper;
+}
+
+/** How often, at most, a session that still serves is tried to be renewed. */
+const renewEveryMs = 1_000;
+
+/** Where a peer allows few streams on one connection, so many connections at most. */
+const maxSessions = 8;
+
+/**
+ * The sessions to one address and name. One serves; when our identity is replaced or one of its certificates ages, a
+ * new one is made first, then it is retired. What cannot be renewed goes on until its hard end: the last good stays.
+ * Further ones are made only while all are full.
+ */
+export class SessionSlot implements SessionOwner, SessionWay {
+  readonly target: Target;
+  readonly #parts: SlotParts;
+  /** The newest first. */
+  #serving: PeerSession[] = [];
+  readonly #live = new Set<PeerSession>();
+  readonly #connect: () => Promise<Result<PeerSession, OpenProblem>>;
+  #renewAtMs = 0;
+  #wasUsed = false;
+  #isLeaving = false;
+
+  constructor(target: Target, parts: SlotParts) {
+    this.target = target;
+    this.#parts = parts;
+    this.#connect = singleFlight(() => this.#connectNow());
+  }
+
+  /** Requests and streams in flight, of all sessions. */
+  get load(): number {
+    let load = 0;
+    for (const session of this.#live) load += session.load;
+    return load;
+  }
+  get connections(): number {
+    return this.#live.size;
+  }
+
+  ready(): PeerSession | undefined {
+    this.#wasUsed = true;
+    const first = this.#serving[0];
+    if (first !== undefined && first.state === 'fresh' && !first.isFull) return first;
+    return this.#findReady();
+  }
+
+  async obtain(deadlineMs: number): Promise<Result<PeerSession, OpenProblem>> {
+    const ready = this.ready();
+    if (ready !== undefined) return ok(ready);
+    if (this.#serving.length >= maxSessions) return refuse('too-many-requests-in-flight');
+    this.#isLeaving = false;
+    return new Promise((resolve) => {
+      const connecting = this.#connect(); // its own deadline comes first: it knows the reason
+      const timer = this.#parts.clock.timer(deadlineMs, () => resolve(refuse('unreachable')));
+      void connecting.then((connected) => {
+        timer.cancel();
+        resolve(connected);
+      });
+    });
+  }
+
+  openStream(order: WayOrder): Promise<Result<PeerStream, OpenProblem>> {
+    return openTunnelStream(this, order, this.#parts.clock);
+  }
+
+  /** What is in use is renewed ahead of need. */
+  outdate(): void {
+    for (const session of this.#serving) session.outdate();
+    this.#renewAtMs = 0;
+    this.#renew();
+  }
+
+  forgetUse(): void {
+    this.#wasUsed = false;
+  }
+
+  retire(): void {
+    this.#isLeaving = true;
+    for (const session of [...this.#live]) session.retire();
+  }
+  destroy(): void {
+    this.#isLeaving = true;
+    for (const session of [...this.#live]) session.destroy();
+  }
+
+  onAging(): void {
+    this.#renew();
+  }
+  onRetired(session: PeerSession): void {
+    this.#serving = this.#serving.filter((other) => other !== session);
+    this.#parts.keeper.letGo(session);
+  }
+  onClosed(session: PeerSession): void {
+    this.#live.delete(session);
+  }
+
+  #findReady(): PeerSession | undefined {
+    const usable = this.#serving.find((session) => session.isUsable && !session.isFull);
+    if (usable?.state === 'aging') this.#renew(); // it serves on meanwhile: nobody waits for a handshake
+    return usable;
+  }
+
+  #renew(): void {
+    const { clock } = this.#parts;
+    if (this.#serving.length === 0 || this.#isLeaving) return;
+    if (!this.#isInUse()) return [...this.#serving].forEach((session) => session.retire());
+    if (clock.monotonic() < this.#renewAtMs) return;
+    this.#renewAtMs = clock.monotonic() + renewEveryMs;
+    void this.#connect();
+  }
+
+  #isInUse(): boolean {
+    return this.#wasUsed || this.load > 0 || this.#serving.some(({ keptStreams }) => keptStreams > 0);
+  }
+
+  async #connectNow(): Promise<Result<PeerSession, OpenProblem>> {
+    const connected = await this.#parts.connect(this.target, this);
+    if (!connected.ok) return connected;
+    const session = connected.value;
+    this.#live.add(session);
+    const outdated = this.#serving.filter(({ state }) => state !== 'fresh');
+    this.#serving = [session, ...this.#serving.filter(({ state }) => state === 'fresh')];
+    for (const old of outdated) old.retire();
+    if (this.#isLeaving) session.retire();
+    else if (session.generation !== this.#parts.identity.current()?.generation) session.outdate();
+    return ok(session);
+  }
+}

@@ -1,0 +1,115 @@
+import { connect, type Socket } from 'node:net';
+import { afterEach, beforeAll, beforeEach, expect, describe, test } from 'vitest';
+import { createTestDomain, type TestDomain } from '#support/identities.ts';
+import { PairWorld, send, sendRaw } from '#support/pair-world.ts';
+
+let domain: TestDomain;
+let world: PairWorld;
+
+beforeAll(async () => {
+  domain = await createTestDomain();
+});
+beforeEach(() => {
+  world = new PairWorld(domain);
+});
+afterEach(() => world[Symbol.dispose]());
+
+/** A connection that keeps what it hears. */
+function dial(port: number) {
+  const socket: Socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  world.onEnd(() => socket.destroy());
+  let heard = '';
+  socket.on('data', (bytes) => (heard += bytes.toString('latin1')));
+  socket.on('error', () => undefined);
+  const hears = async (text: string): Promise<void> => {
+    while (!heard.includes(text)) await new Promise((resolve) => socket.once('data', resolve));
+  };
+  return { socket, hears };
+}
+
+describe.each(['tunnel', 'mtls'] as const)('a port that is found out (auto, %s)', (transport) => {
+  test('HTTP is judged as HTTP, though nobody declared it', async () => {
+    const app = await world.httpApp((incoming, reply) => reply.end(incoming.headers['x-forwarded-client-cert']));
+    const { port } = await world.pair(app, { protocol: 'auto', transport });
+    expect((await send(port)).body).toContain('URI=spiffe://');
+  });
+
+  test('bytes that are no HTTP pass as they are, both ways and half-closed', async () => {
+    const app = await world.tcpApp((socket) => void socket.pipe(socket));
+    const { port, cart, prices } = await world.pair(app, { protocol: 'auto', transport });
+    const { socket, hears } = dial(port);
+    socket.write(Buffer.from([0, 1, 2]));
+    await hears('\x00\x01\x02');
+    socket.end('hello');
+    await hears('hello');
+    await new Promise((resolve) => socket.once('close', resolve));
+    await expect.poll(() => [cart.counters.openStreams, prices.counters.inboundOpenStreams]).toEqual([0, 0]);
+    expect(cart.counters).toMatchObject({ streams: 1, resets: 0, requests: 0 });
+    expect(prices.counters).toMatchObject({ inboundRequests: 1 });
+  });
+
+  test('a server that speaks first is heard by a caller that waits', async () => {
+    const app = await world.tcpApp((socket) => {
+      socket.write('220 ready\r\n');
+      socket.pipe(socket);
+    });
+    const { port } = await world.pair(app, { protocol: 'auto', transport });
+    const { socket, hears } = dial(port);
+    await hears('220 ready');
+    socket.write('EHLO cart\r\n');
+    await hears('EHLO cart');
+  });
+
+  test('a caller that was silent and then speaks HTTP is served as HTTP', async () => {
+    let connections = 0;
+    const app = await world.httpApp((incoming, reply) => reply.end(incoming.headers['x-forwarded-client-cert']));
+    const { port, prices, cart } = await world.pair(app, { protocol: 'auto', transport });
+    const { socket, hears } = dial(port);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await hears('URI=spiffe://');
+    connections += 1;
+    expect(cart.counters).toMatchObject({ requests: connections, resets: 0, streams: 0 });
+    expect(prices.counters.inboundDenied).toBe(0);
+  });
+
+  test('A48: an app never hears HTTP headers unread, however the caller begins', async () => {
+    const heard: string[] = [];
+    const app = await world.tcpApp((socket) => void socket.on('data', (bytes) => heard.push(bytes.toString('latin1'))));
+    const { port } = await world.pair(app, { protocol: 'auto', transport });
+    const forged = 'X-Forwarded-Client-Cert: forged\r\n\r\n';
+    for (const start of [
+      '\r\n\r\nGET / HTTP/1.1\r\n',
+      'GET /\r\n',
+      'PROXY TCP4 1.1.1.1 1.1.1.1 1 1\r\nGET / HTTP/1.1\r\n',
+    ]) {
+      expect(await sendRaw(port, `${start}Host: a\r\n${forged}`)).toMatch(/^(HTTP\/1\.1 4\d\d |$)/);
+    }
+    const slow = dial(port);
+    slow.socket.write('POST / HT');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    slow.socket.write(`TP/1.1\r\nHost: a\r\n${forged}`);
+    await new Promise((resolve) => slow.socket.once('close', resolve));
+    expect(heard.join('')).not.toContain('forged');
+  });
+});
+
+test('a port on the list of servers that speak first is opaque at once', async () => {
+  const app = await world.tcpApp((socket) => socket.end('hello'));
+  const { port } = await world.pair(app, { protocol: 'auto', port: 3306 });
+  const { hears } = dial(port);
+  await hears('hello');
+});
+
+test('a caller that no rule names gets 403 as HTTP and a cut as anything else, and the app hears nothing', async () => {
+  let heard = 0;
+  const app = await world.tcpApp(() => void (heard += 1));
+  const { port, prices, cart } = await world.pair(app, { protocol: 'auto', allow: [] });
+  expect((await send(port)).status).toBe(403);
+  const { socket } = dial(port);
+  socket.write('\0');
+  await new Promise((resolve) => socket.once('close', resolve));
+  expect(heard).toBe(0);
+  expect(prices.counters).toMatchObject({ inboundDenied: 2, inboundOpenStreams: 0 });
+  expect(cart.counters).toMatchObject({ openStreams: 0 });
+});

@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { detectProtocol, isHttp2Settings } from '#agent/protocol/detect.ts';
+
+const detect = (text: string) => detectProtocol(Buffer.from(text, 'latin1'));
+const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+
+describe('the first bytes of a caller', () => {
+  test.each([
+    [preface, 'http2', 'HTTP/2 with prior knowledge'],
+    [`${preface}\0\0\0\x04\0\0\0\0\0`, 'http2', 'and what follows'],
+    [preface.slice(0, 20), 'more', 'the beginning of its preface'],
+    [preface.replace('SM', 'XX'), 'http', 'a preface that is none: the strict reader refuses it'],
+    ['GET / HTTP/1.1\r\n', 'http', 'a request line'],
+    ['GET /', 'http', 'the beginning of one'],
+    ['POST /a', 'more', 'what may become one'],
+    ['POST /a HTTP/', 'http', 'what has'],
+    ['QUERY /a http/1.1\n', 'http', 'an unknown method and a version in small letters'],
+    ['\r\n\r\nGET / HTTP/1.1', 'http', 'empty lines that many servers skip'],
+    [' \t\x0b\x1f\x85\xa0GET\x1f/', 'http', 'blanks that only Python knows'],
+    ['GET /\r\nX-Forwarded-Client-Cert: forged\r\n\r\n', 'http', 'HTTP/0.9, after which Python reads headers (A48)'],
+    ['POST /\rHTTP/1.1\n', 'http', 'a lone CR for a blank'],
+    ['PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n', 'http', 'a PROXY header, which could bring HTTP behind it'],
+    ['\r\n\r\n\0\r\nQUIT\n\x21', 'http', 'the binary PROXY header'],
+    ['\r\n\r\n\0\r\nQ', 'more', 'the beginning of one'],
+    ['', 'more', 'nothing'],
+    ['\r\n', 'more', 'an empty line'],
+    ['x', 'more', 'one letter'],
+    ['\x16\x03\x01\x02\x00\x01', 'opaque', 'a TLS ClientHello'],
+    ['\0\0\0\x08\x04\xd2\x16\x2f', 'opaque', 'PostgreSQL'],
+    ['*1\r\n$4\r\nPING\r\n', 'opaque', 'Redis'],
+    ['get some-key\r\n', 'opaque', 'memcached'],
+    ['EHLO mail.example\r\n', 'opaque', 'a mail client'],
+    ['CONNECT\naccept-version:1.2\n\n\0', 'opaque', 'STOMP'],
+    ['CONNECT {"verbose":false}\r\n', 'opaque', 'NATS'],
+    ['AMQP\0\0\x09\x01', 'opaque', 'AMQP'],
+    ['A\0\0\0', 'opaque', 'MongoDB, whose length may be a letter'],
+    ['{"jsonrpc":"2.0"}', 'opaque', 'JSON'],
+    ['hello\n', 'opaque', 'one word and a line feed'],
+    [`POST ${'a'.repeat(9_000)}`, 'http', 'a first line without an end'],
+    ['a'.repeat(9_000), 'http', 'a word without an end'],
+    [' '.repeat(9_000), 'http', 'blanks without an end'],
+  ])('%j: %s (%s)', (text, expected) => {
+    expect(detect(text)).toBe(expected);
+  });
+
+  test('however they are cut, the verdict on the whole is the same, and none is taken back', () => {
+    const line = fc.oneof(
+      fc.constantFrom(preface, 'POST /a HTTP/1.1\r\n', '\r\nGET / HTTP/1.1\r\n', 'EHLO a\r\n', '\x16\x03\x01'),
+      fc.string({ unit: fc.constantFrom('G', 'E', 'T', ' ', '/', 'h', 'H', 'TTP/', '\n', '\r', '\0'), maxLength: 40 }),
+    );
+    fc.assert(
+      fc.property(line, fc.nat(40), (text, at) => {
+        const early = detect(text.slice(0, at));
+        return early === 'more' || early === detect(text);
+      }),
+    );
+  });
+});
+
+test.each([
+  ['000000040000000000', true, 'empty SETTINGS'],
+  ['000012040000000000000300000064', true, 'SETTINGS with values'],
+  ['000000040100000000', false, 'an acknowledgement'],
+  ['000005040000000000', false, 'a length that SETTINGS cannot have'],
+  ['4a0000000a382e302e33', false, 'the greeting of MySQL'],
+  ['0000000400', false, 'too little'],
+])('a server that speaks first with %s speaks HTTP/2: %s (%s)', (hex, expected) => {
+  expect(isHttp2Settings(Buffer.from(hex, 'hex'))).toBe(expected);
+});

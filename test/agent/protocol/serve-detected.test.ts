@@ -1,0 +1,363 @@
+import { describe, expect, test } from 'vitest';
+import { serveDetected, serveOpaque, type ProtocolServers } from '#agent/protocol/serve-detected.ts';
+import type { OpaqueWay } from '#agent/protocol/opaque-way.ts';
+import type { HttpConnection } from '#agent/http/service.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import { createFakeClock } from '#support/fake-clock.ts';
+import { createMemoryPipes } from '#support/memory-pipe.ts';
+import { createRecordingReader } from '#support/recording-reader.ts';
+
+const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+
+/** A caller at one end, an app at the other, and servers that write down what they get. */
+function createStage({ only = 'any' }: { only?: 'any' | 'http' } = {}) {
+  const clock = createFakeClock(0);
+  const caller = createMemoryPipes({ delivery: 'manual' });
+  const app = createMemoryPipes({ delivery: 'manual' });
+  const served = createRecordingReader();
+  const appSaw = createRecordingReader();
+  const callerSaw = createRecordingReader();
+  const story: string[] = [];
+  const connection: HttpConnection = {
+    drain: () => void story.push('drained'),
+    destroy: () => void story.push('destroyed'),
+  };
+  const serve = (name: string) => (pipe: Pipe) => {
+    story.push(name);
+    pipe.reader = served;
+    pipe.resume();
+    return connection;
+  };
+  caller.a.reader = callerSaw;
+  caller.a.resume();
+  app.b.reader = appSaw;
+  app.b.resume();
+  const way: OpaqueWay = {
+    pipe: app.a,
+    join(pipe) {
+      story.push('joined');
+      pipe.reader = served;
+      pipe.resume();
+      app.a.reader = {
+        onBytes: (bytes) => void pipe.write(bytes),
+        onEnd: () => pipe.end(),
+        onCut: () => pipe.cut(),
+        onDrain: () => undefined,
+      };
+      app.a.resume();
+      return connection;
+    },
+    letGo() {
+      story.push('let go');
+      app.a.end();
+    },
+  };
+  let opened: ((way: OpaqueWay | undefined) => void) | undefined;
+  const servers: ProtocolServers = {
+    clock,
+    http: serve('http'),
+    http2: serve('http2'),
+    openOpaque:
+      only === 'http'
+        ? undefined
+        : (onOpened) => {
+            story.push('asked');
+            opened = onOpened;
+            return () => {
+              if (opened) story.push('stopped asking');
+              opened = undefined;
+            };
+          },
+    firstMs: 10_000,
+  };
+  const deliver = (): void => {
+    caller.deliver();
+    app.deliver();
+    caller.deliver();
+  };
+  return {
+    clock,
+    story,
+    servers,
+    served,
+    appSaw,
+    callerSaw,
+    pipe: caller.b,
+    app: app.b,
+    deliver,
+    say(text: string) {
+      caller.a.writeText(text);
+      deliver();
+    },
+    end() {
+      caller.a.end();
+      deliver();
+    },
+    leave() {
+      caller.a.cut();
+      deliver();
+    },
+    appSays(text: string) {
+      app.b.writeText(text);
+      deliver();
+    },
+    open(how: 'open' | 'away' = 'open') {
+      const tell = opened;
+      opened = undefined;
+      tell?.(how === 'open' ? way : undefined);
+      deliver();
+    },
+  };
+}
+
+describe('a connection is served by what its first bytes are', () => {
+  test.each([
+    ['GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'http'],
+    [`${preface}\0\0`, 'http2'],
+  ])('%j by %s, with every byte of it', (text, expected) => {
+    const stage = createStage();
+    serveDetected(stage.pipe, stage.servers);
+    stage.say(text.slice(0, 3));
+    expect(stage.story).toEqual([]);
+    stage.say(text.slice(3));
+    stage.say('more');
+    expect(stage.story).toEqual([expected]);
+    expect(stage.served.bytes.toString('latin1')).toBe(`${text}more`);
+    expect(stage.clock.waiting()).toBe(0);
+  });
+
+  test('what is no HTTP goes to the app as it came, and a half-close after it', () => {
+    const stage = createStage();
+    serveDetected(stage.pipe, stage.servers);
+    stage.say('\x16\x03\x01');
+    stage.say('late');
+    stage.end();
+    expect(stage.story).toEqual(['asked']);
+    stage.open();
+    expect(stage.story).toEqual(['asked', 'joined']);
+    expect(stage.served.bytes.toString('latin1')).toBe('\x16\x03\x01late');
+    expect(stage.served.story).toEqual(['bytes', 'end']);
+  });
+
+  test('where only HTTP is spoken it is given to HTTP/1.1, which refuses it', () => {
+    const stage = createStage({ only: 'http' });
+    serveDetected(stage.pipe, stage.servers);
+    stage.say('\x16\x03\x01');
+    expect(stage.story).toEqual(['http']);
+  });
+
+  test('a caller that ends without a word is opaque, or an HTTP connection without a request', () => {
+    for (const [only, expected] of [
+      ['any', 'asked'],
+      ['http', 'http'],
+    ] as const) {
+      const stage = createStage({ only });
+      serveDetected(stage.pipe, stage.servers);
+      stage.end();
+      expect(stage.story).toEqual([expected]);
+    }
+  });
+
+  test('an app that is away: the caller sees a break', () => {
+    const stage = createStage();
+    serveDetected(stage.pipe, stage.servers);
+    stage.say('\0');
+    stage.open('away');
+    expect(stage.callerSaw.story).toEqual(['cut']);
+    expect(stage.clock.waiting()).toBe(0);
+  });
+});
+
+describe('a silent caller', () => {
+  async function silent() {
+    const stage = createStage();
+    const connection = serveDetected(stage.pipe, stage.servers);
+    await stage.clock.advance(49);
+    expect(stage.story).toEqual([]);
+    await stage.clock.advance(1);
+    expect(stage.story).toEqual(['asked']);
+    return { ...stage, connection };
+  }
+
+  test('hears a server that speaks first', async () => {
+    const stage = await silent();
+    stage.open();
+    expect(stage.story).toEqual(['asked']);
+    stage.appSays('220 mail\r\n');
+    expect(stage.story).toEqual(['asked', 'joined']);
+    expect(stage.callerSaw.bytes.toString()).toBe('220 mail\r\n');
+    stage.say('EHLO a\r\n');
+    expect(stage.served.bytes.toString()).toBe('EHLO a\r\n');
+  });
+
+  test('that speaks HTTP after all is served so, and the app’s connection is let go', async () => {
+    const stage = await silent();
+    stage.open();
+    stage.say('GET / HTTP/1.1\r\n\r\n');
+    expect(stage.story).toEqual(['asked', 'let go', 'http']);
+    expect(stage.served.bytes.toString()).toBe('GET / HTTP/1.1\r\n\r\n');
+    expect(stage.appSaw.bytes).toHaveLength(0);
+  });
+
+  test('that speaks HTTP while the app is still being dialled, too', async () => {
+    const stage = await silent();
+    stage.say('GET / HTTP/1.1\r\n\r\n');
+    expect(stage.story).toEqual(['asked', 'stopped asking', 'http']);
+  });
+
+  test('that speaks something else has the app at once', async () => {
+    const stage = await silent();
+    stage.open();
+    stage.say('\0\0');
+    expect(stage.story).toEqual(['asked', 'joined']);
+    expect(stage.served.bytes).toEqual(Buffer.from('\0\0'));
+  });
+
+  test('A48: cannot wait until it is taken for opaque and then send headers unread', async () => {
+    const stage = await silent();
+    stage.open();
+    stage.appSays('hello\r\n');
+    stage.say('POST / HT');
+    expect(stage.served.bytes.toString()).toBe('POST / HT');
+    stage.say('TP/1.1\r\nX-Forwarded-Client-Cert: forged\r\n\r\n');
+    expect(stage.served.bytes.toString()).toBe('POST / HT');
+    expect(stage.callerSaw.story.at(-1)).toBe('cut');
+    expect(stage.served.story.at(-1)).toBe('cut');
+  });
+
+  test('A48: nor use the SETTINGS that an HTTP/2 server says first', async () => {
+    const stage = await silent();
+    stage.open();
+    stage.appSays('\0\0\0\x04\0\0\0\0\0');
+    expect(stage.story).toEqual(['asked', 'let go']);
+    stage.say(preface);
+    expect(stage.story).toEqual(['asked', 'let go', 'http2']);
+    expect(stage.callerSaw.bytes).toHaveLength(0);
+  });
+
+  test('is ended when nobody has anything to say', async () => {
+    const stage = await silent();
+    stage.open();
+    stage.appSays('\0\0\0\x04\0\0\0\0\0');
+    await stage.clock.advance(10_000);
+    stage.deliver();
+    expect(stage.callerSaw.story).toEqual(['end']);
+    await stage.clock.advance(1_000);
+    stage.deliver();
+    expect(stage.callerSaw.story).toEqual(['end', 'cut']);
+    expect(stage.clock.waiting()).toBe(0);
+  });
+
+  test('sees the end of an app that ends without a word', async () => {
+    const stage = await silent();
+    stage.open();
+    stage.app.end();
+    stage.deliver();
+    expect(stage.story).toEqual(['asked', 'joined']);
+    expect(stage.callerSaw.story).toEqual(['end']);
+  });
+
+  test('sees a break when the app breaks', async () => {
+    const stage = await silent();
+    stage.open();
+    stage.app.breakDown();
+    stage.deliver();
+    expect(stage.callerSaw.story).toEqual(['cut']);
+  });
+
+  test.each([['open'], ['dialled']])('that leaves lets go of an app that was just %s', async (when) => {
+    const stage = await silent();
+    if (when === 'open') stage.open();
+    stage.leave();
+    expect(stage.story).toEqual(['asked', when === 'open' ? 'let go' : 'stopped asking']);
+    expect(stage.clock.waiting()).toBe(0);
+  });
+});
+
+describe('a slow caller', () => {
+  test('whose first line may become HTTP passes as opaque after a while, watched', async () => {
+    const stage = createStage();
+    serveDetected(stage.pipe, stage.servers);
+    stage.say('x');
+    await stage.clock.advance(499);
+    expect(stage.story).toEqual([]);
+    await stage.clock.advance(1);
+    stage.open();
+    expect(stage.story).toEqual(['asked', 'joined']);
+    stage.say('yz HTTP/1.1\r\n');
+    expect(stage.served.bytes.toString()).toBe('x');
+    expect(stage.callerSaw.story).toEqual(['cut']);
+  });
+
+  test('that is opaque after all is not watched beyond its first line', async () => {
+    const stage = createStage();
+    serveDetected(stage.pipe, stage.servers);
+    stage.say('x');
+    await stage.clock.advance(500);
+    stage.open();
+    stage.say('y\nGET / HTTP/1.1\r\n');
+    expect(stage.served.bytes.toString()).toBe('xy\nGET / HTTP/1.1\r\n');
+  });
+
+  test('of an HTTP port is HTTP’s', async () => {
+    const stage = createStage({ only: 'http' });
+    serveDetected(stage.pipe, stage.servers);
+    stage.say('GE');
+    await stage.clock.advance(500);
+    expect(stage.story).toEqual(['http']);
+    expect(stage.served.bytes.toString()).toBe('GE');
+  });
+
+  test('that never says anything to an HTTP port is ended', async () => {
+    const stage = createStage({ only: 'http' });
+    serveDetected(stage.pipe, stage.servers);
+    await stage.clock.advance(10_000);
+    stage.deliver();
+    expect(stage.callerSaw.story).toEqual(['end']);
+  });
+});
+
+describe('told to stop', () => {
+  test('an idle connection ends, one that is served is drained by its server', () => {
+    const idle = createStage();
+    serveDetected(idle.pipe, idle.servers).drain();
+    idle.deliver();
+    expect(idle.callerSaw.story).toEqual(['end']);
+
+    const served = createStage();
+    const connection = serveDetected(served.pipe, served.servers);
+    served.say('GET / HTTP/1.1\r\n\r\n');
+    connection.drain();
+    connection.destroy();
+    expect(served.story).toEqual(['http', 'drained', 'destroyed']);
+  });
+
+  test('one whose first line is still coming is served and then drained', () => {
+    const stage = createStage();
+    const connection = serveDetected(stage.pipe, stage.servers);
+    stage.say('POST / HT');
+    connection.drain();
+    stage.say('TP/1.1\r\n\r\n');
+    expect(stage.story).toEqual(['http', 'drained']);
+  });
+
+  test('destroyed before anything is known, it is cut', () => {
+    const stage = createStage();
+    serveDetected(stage.pipe, stage.servers).destroy();
+    stage.deliver();
+    expect(stage.callerSaw.story).toEqual(['cut']);
+    expect(stage.clock.waiting()).toBe(0);
+  });
+});
+
+test('an opaque port opens the app at once and reads nothing before', () => {
+  const stage = createStage();
+  serveOpaque(stage.pipe, stage.servers.openOpaque!, stage.clock);
+  expect(stage.story).toEqual(['asked']);
+  stage.say('GET / HTTP/1.1\r\n');
+  expect(stage.served.bytes).toHaveLength(0);
+  stage.open();
+  stage.say('');
+  expect(stage.story).toEqual(['asked', 'joined']);
+  expect(stage.served.bytes.toString()).toBe('GET / HTTP/1.1\r\n');
+});
