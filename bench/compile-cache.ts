@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startPair } from './pair.ts';
-import type { Bench } from './part.ts';
+import { startPair, uncalled } from './pair.ts';
+import type { Bench } from './parts/part.ts';
 import { eastwest } from './subjects/eastwest.ts';
 
 /** Where Node keeps compiled code between starts. */
@@ -15,7 +15,7 @@ export async function emptyCompileCache(workDir: string): Promise<CompileCache> 
 /** As from the second start on: one pair has run and ended in good order. */
 export async function filledCompileCache(bench: Bench): Promise<CompileCache> {
   const env = await emptyCompileCache(bench.workDir);
-  const pair = await startPair(eastwest, { ...bench, env, appPort: 9 }); // nobody calls
+  const pair = await startPair(eastwest, { ...bench, ...uncalled, env });
   await pair[Symbol.asyncDispose]();
   return env;
 }

@@ -1,35 +1,34 @@
 import { join } from 'node:path';
 import type { Identities } from './certificates.ts';
 import { freePort, startProcess, type Running, type StartOptions } from './running.ts';
-import type { Place, Subject } from './subjects/subject.ts';
+import type { Place, Protocol, Subject } from './subjects/subject.ts';
 
 export interface Pair extends AsyncDisposable {
   readonly subject: string;
   readonly place: Place;
   readonly egress: Running;
   readonly ingress: Running;
-  /** For the load generator. */
-  readonly url: string;
 }
 
 /** What is the same for all pairs of a part. */
 export interface PairSettings extends StartOptions {
   readonly workDir: string;
   readonly identities: Identities;
+  readonly protocol: Protocol;
   readonly appPort: number;
 }
+
+/** Of pairs that nobody calls. */
+export const uncalled = { protocol: 'http', appPort: 9 } as const;
 
 let places = 0;
 
 /** A place that no other process uses. */
-export async function createPlace({
-  workDir,
-  identities,
-  appPort,
-}: Omit<PairSettings, keyof StartOptions>): Promise<Place> {
+export async function createPlace(settings: Omit<PairSettings, keyof StartOptions>): Promise<Place> {
+  const { workDir, identities, protocol, appPort } = settings;
   places += 1;
   const [egressPort, ingressPort] = [await freePort(), await freePort()];
-  return { ...identities, dir: join(workDir, `pair-${places}`), egressPort, ingressPort, appPort };
+  return { ...identities, dir: join(workDir, `pair-${places}`), protocol, egressPort, ingressPort, appPort };
 }
 
 export async function startPair(subject: Subject, settings: PairSettings): Promise<Pair> {
@@ -39,8 +38,7 @@ export async function startPair(subject: Subject, settings: PairSettings): Promi
   const ingress = started.use(await startProcess(subject.program, of.ingress, settings));
   const egress = started.use(await startProcess(subject.program, of.egress, settings));
   const all = started.move();
-  const url = `http://127.0.0.1:${place.egressPort}/`;
-  return { subject: subject.name, place, egress, ingress, url, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  return { subject: subject.name, place, egress, ingress, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
 export function at(place: Place, side: 'egress' | 'ingress'): Place {

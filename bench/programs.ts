@@ -2,14 +2,20 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { findEnvoy } from './find-envoy.ts';
 
 /** Administrators' folders as well: they are often missing on a user's PATH, and proxies live there. */
 const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
 
+const known = new Map<string, string | undefined>([['node', process.execPath]]);
+
 /** `node` is the one that runs this. */
 export function findProgram(name: string): string | undefined {
-  if (name === 'node') return process.execPath;
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
+  if (!known.has(name)) {
+    const onPath = folders.map((folder) => join(folder, name)).find(isExecutable);
+    known.set(name, name === 'envoy' ? findEnvoy(onPath) : onPath);
+  }
+  return known.get(name);
 }
 
 /** Why a program cannot be used here; undefined when it can. */

@@ -48,9 +48,9 @@ export async function startProcess(program: string, launch: Launch, options: Sta
   await output.close();
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
-    const outcome = await Promise.race([ended, systemClock.sleep(stopGraceMs)]);
-    if (outcome === undefined) child.kill('SIGKILL');
+    const tooLate = systemClock.timer(stopGraceMs, () => child.kill('SIGKILL'));
     await ended;
+    tooLate.cancel();
   };
   try {
     const looking = untilReady(launch.ready, logPath, AbortSignal.any([options.signal, settled.signal]));

@@ -1,14 +1,21 @@
-import type { Figure } from './part.ts';
+import type { Figure, Findings, Gap } from './parts/part.ts';
 
-/** Gathers samples, round by round, into figures. */
+/** Gathers what a part finds, round by round. */
 export interface Samples {
   add(scenario: string, subject: string, metrics: Readonly<Record<string, number>>): void;
-  figures(): readonly Figure[];
+  /** Takes back what was found of this scenario (undefined: of all) so far. */
+  miss(gap: Gap): void;
+  misses(scenario: string, subject: string): boolean;
+  findings(): Findings;
 }
 
 export function createSamples(): Samples {
   const figures = new Map<string, Figure & { readonly samples: number[] }>();
+  const gaps: Gap[] = [];
+  const misses = (scenario: string, subject: string): boolean =>
+    gaps.some((gap) => gap.subject === subject && (gap.scenario ?? scenario) === scenario);
   return {
+    misses,
     add(scenario, subject, metrics) {
       for (const [metric, value] of Object.entries(metrics)) {
         const key = `${scenario} ${subject} ${metric}`;
@@ -17,6 +24,10 @@ export function createSamples(): Samples {
         figures.set(key, figure);
       }
     },
-    figures: () => [...figures.values()],
+    miss: (gap) => void gaps.push(gap),
+    findings: () => ({
+      figures: [...figures.values()].filter(({ scenario, subject }) => !misses(scenario, subject)),
+      gaps,
+    }),
   };
 }

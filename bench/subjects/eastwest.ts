@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Launch, Place, Subject, Workload } from './subject.ts';
+import type { Launch, Place, Protocol, Subject, Workload } from './subject.ts';
 
 /** Where an agent gets its identity from: `identity` in `agent.yaml`. */
 export type IdentityConfig =
@@ -28,6 +28,8 @@ export function createEastwest(identityOf: IdentityOf): Subject {
     name: 'eastwest',
     program: 'node',
     versionWords: [launcher, '--version'],
+    effort: 'always',
+    lacks: () => undefined,
     egress: (place) => launch(place, { ...common(place, 'cart', identityOf), outbound: outbound(place) }),
     ingress: (place) => launch(place, { ...common(place, 'prices', identityOf), inbound: inbound(place) }),
   };
@@ -43,8 +45,9 @@ function common(place: Place, workload: Workload, identityOf: IdentityOf) {
   };
 }
 
-function outbound({ egressPort, ingressPort, spiffeIdOf }: Place) {
+function outbound({ egressPort, ingressPort, protocol, spiffeIdOf }: Place) {
   const upstream = {
+    ...declared(protocol),
     workload: 'prices',
     port: inboundPort,
     listen: `127.0.0.1:${egressPort}`,
@@ -54,9 +57,19 @@ function outbound({ egressPort, ingressPort, spiffeIdOf }: Place) {
   return { upstreams: [upstream] };
 }
 
-function inbound({ ingressPort, appPort, spiffeIdOf }: Place) {
-  const port = { port: inboundPort, app: `127.0.0.1:${appPort}`, allow: [spiffeIdOf('cart')] };
+function inbound({ ingressPort, appPort, protocol, spiffeIdOf }: Place) {
+  const port = {
+    ...declared(protocol),
+    port: inboundPort,
+    app: `127.0.0.1:${appPort}`,
+    allow: [spiffeIdOf('cart')],
+  };
   return { listen: `127.0.0.1:${ingressPort}`, ports: [port] };
+}
+
+/** HTTP/1.1 is left to the agent to find out, as most users will. */
+function declared(protocol: Protocol): { readonly protocol?: Protocol } {
+  return protocol === 'http' ? {} : { protocol };
 }
 
 function launch({ dir }: Place, config: object): Launch {

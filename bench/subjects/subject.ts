@@ -1,16 +1,20 @@
 /** Who calls (egress shows its certificate) and who is called (ingress shows it). */
 export type Workload = 'cart' | 'prices';
 
+/** What the load generator, the pair and the app speak: HTTP/1.1, HTTP/2 without TLS, or bytes. */
+export type Protocol = 'http' | 'http2' | 'tcp';
+
 /** Where a pair stands, and what it is to show and to check. All addresses are 127.0.0.1. */
 export interface Place {
   /** For files of this process alone; exists. */
   readonly dir: string;
   readonly trustDomain: string;
-  /** Plain HTTP/1.1 from the load generator. */
+  readonly protocol: Protocol;
+  /** From the load generator, plain. */
   readonly egressPort: number;
   /** mTLS between the two. */
   readonly ingressPort: number;
-  /** Plain HTTP/1.1 to the app. */
+  /** To the app, plain. */
   readonly appPort: number;
   /** Holds `tls.crt` (leaf and intermediate), `tls.key`, `ca.crt` (root) and `both.pem` (chain and key). */
   certificatesOf(workload: Workload): string;
@@ -37,15 +41,20 @@ export interface Launch {
 /**
  * One kind of proxy pair. The same duties for all: TLS 1.3 with a client certificate at both ends, verified; only `cart`
  * may call and only `prices` may answer; the app gets `x-forwarded-client-cert` from the proxy and never from the caller;
- * connections are kept; one worker, no access log, no session resumption.
+ * connections are kept; one worker, no access log, no session resumption. Where bytes are carried there is no header, and
+ * HTTP connections need not be kept.
  *
- * A new one is a file here and a line in `main.ts`.
+ * A new one is a file here and a line in `subjects.ts`.
  */
 export interface Subject {
   readonly name: string;
   /** Looked for on PATH; `node`: the Node that runs the bench. */
   readonly program: string;
   readonly versionWords: readonly string[];
+  /** `full`: left out by `--quick`. */
+  readonly effort: 'always' | 'full';
+  /** Why it cannot be measured with a protocol; undefined where it can. */
+  lacks(protocol: Protocol): string | undefined;
   egress(place: Place): Launch;
   ingress(place: Place): Launch;
 }

@@ -8,11 +8,11 @@ import { createMeshClient, type MeshClient, type MeshClientOptions } from '#prot
 import type { Attestation } from '#proto/messages.ts';
 import type { Result } from '#runtime/result.ts';
 import { systemClock } from '#runtime/system-clock.ts';
-import { startControlPlane, type ControlPlaneProcess } from './control-plane.ts';
-import type { Bench, Figure, Part } from './part.ts';
-import { cpuMicroseconds, memoryOf } from './proc.ts';
-import { createSamples } from './samples.ts';
-import { percentile } from './statistics.ts';
+import { startControlPlane, type ControlPlaneProcess } from '#bench/control-plane.ts';
+import type { Bench, Findings, Part } from './part.ts';
+import { cpuMicroseconds, memoryOf } from '#bench/proc.ts';
+import { createSamples } from '#bench/samples.ts';
+import { percentile } from '#bench/statistics.ts';
 
 const efforts = { quick: { rounds: 3, ms: 4_000 }, full: { rounds: 5, ms: 8_000 } } as const;
 const warmUpMs = 3_000;
@@ -40,11 +40,10 @@ export const issue: Part = {
     { metric: 'rss_mb', title: 'resident MiB', digits: 0, ratio: 'alone' },
     { metric: 'rss_anon_mb', title: 'anonymous MiB', digits: 0, ratio: 'alone' },
   ],
-  needs: [],
   run,
 };
 
-async function run(bench: Bench): Promise<readonly Figure[]> {
+async function run(bench: Bench): Promise<Findings> {
   await using stack = new AsyncDisposableStack();
   const controlPlane = stack.use(await startControlPlane(bench.identities, bench));
   const callers: Caller[] = [];
@@ -74,7 +73,7 @@ async function run(bench: Bench): Promise<readonly Figure[]> {
       rss_anon_mb: rssAnonMb,
     });
   }
-  return samples.figures();
+  return samples.findings();
 }
 
 /** One workload: its connection, authenticated by its SVID, and its request for the next one. */

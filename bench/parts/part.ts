@@ -1,6 +1,6 @@
-import type { Identities } from './certificates.ts';
-import type { StartOptions } from './running.ts';
-import type { Subject } from './subjects/subject.ts';
+import type { Identities } from '#bench/certificates.ts';
+import type { StartOptions } from '#bench/running.ts';
+import type { Subject } from '#bench/subjects/subject.ts';
 
 /** One number of one subject, with everything it was drawn from: one sample per round. */
 export interface Figure {
@@ -14,6 +14,8 @@ export interface Figure {
 /** What was to be measured and could not be. */
 export interface Gap {
   readonly subject: string;
+  /** Undefined: all scenarios of the part. */
+  readonly scenario?: string | undefined;
   readonly why: string;
 }
 
@@ -44,6 +46,13 @@ export interface Scenario {
   readonly name: string;
   /** `eastwest`: nothing of that kind exists for peers. */
   readonly subjects: 'all' | 'eastwest';
+  /** `full`: left out by `--quick`. */
+  readonly effort?: 'full';
+}
+
+export interface Findings {
+  readonly figures: readonly Figure[];
+  readonly gaps: readonly Gap[];
 }
 
 /** One `--only NAME`. A new one is a file here and a line in `main.ts`. */
@@ -54,7 +63,5 @@ export interface Part {
   readonly about: string;
   readonly scenarios: readonly Scenario[];
   readonly columns: readonly Column[];
-  /** Programs without which nothing here can be measured. */
-  readonly needs: readonly string[];
-  run(bench: Bench): Promise<readonly Figure[]>;
+  run(bench: Bench): Promise<Findings>;
 }

@@ -1,11 +1,11 @@
-import { emptyCompileCache, filledCompileCache } from './compile-cache.ts';
-import { eastwestOn, startControlPlane } from './control-plane.ts';
-import { at, createPlace } from './pair.ts';
-import type { Bench, Figure, Part } from './part.ts';
-import { startProcess } from './running.ts';
-import { createSamples } from './samples.ts';
-import { eastwest } from './subjects/eastwest.ts';
-import type { Subject } from './subjects/subject.ts';
+import { emptyCompileCache, filledCompileCache } from '#bench/compile-cache.ts';
+import { eastwestOn, startControlPlane } from '#bench/control-plane.ts';
+import { at, createPlace, uncalled } from '#bench/pair.ts';
+import type { Bench, Findings, Part } from './part.ts';
+import { startProcess } from '#bench/running.ts';
+import { createSamples } from '#bench/samples.ts';
+import { eastwest } from '#bench/subjects/eastwest.ts';
+import type { Subject } from '#bench/subjects/subject.ts';
 
 const rounds = { quick: 7, full: 21 } as const;
 
@@ -23,11 +23,10 @@ export const start: Part = {
     { name: 'start-control-plane', subjects: 'eastwest' },
   ],
   columns: [{ metric: 'start_ms', title: 'ms', digits: 0, ratio: 'with-ratio' }],
-  needs: [],
   run,
 };
 
-async function run(bench: Bench): Promise<readonly Figure[]> {
+async function run(bench: Bench): Promise<Findings> {
   await using stack = new AsyncDisposableStack();
   const controlPlane = stack.use(await startControlPlane(bench.identities, bench));
   const warm = await filledCompileCache(bench);
@@ -44,11 +43,11 @@ async function run(bench: Bench): Promise<readonly Figure[]> {
     const joined = await startMs(onControlPlane, { ...bench, env: warm });
     samples.add('start-control-plane', eastwest.name, { start_ms: joined });
   }
-  return samples.figures();
+  return samples.findings();
 }
 
 async function startMs(subject: Subject, bench: Bench): Promise<number> {
-  const place = await createPlace({ ...bench, appPort: 9 }); // nobody calls
+  const place = await createPlace({ ...bench, ...uncalled });
   await using running = await startProcess(subject.program, subject.ingress(at(place, 'ingress')), bench);
   return running.startMs;
 }
