@@ -188,6 +188,9 @@ async function becomeReady(serving: Serving, { svid }: IdentitySnapshot): Promis
   const parts = { ...shared(core), times: peerTimes(config.limits), ...inboundParts(core) };
   const inbound = config.inbound && (await openInbound(parts, config.inbound));
   if (inbound) emit({ event: 'listener.open', purpose: 'inbound', address: show(inbound.address) });
+  for (const { port, address } of inbound?.ports ?? []) {
+    emit({ event: 'listener.open', purpose: `mtls ${port}`, address: show(address) });
+  }
   source.announce(inbound ? [config.inbound?.advertise ?? inbound.address] : []);
   readiness.clear('starting');
   emit({ event: 'agent.ready', spiffeId: svid.spiffeId, startMs: Math.round(clock.monotonic() - startedMs) });

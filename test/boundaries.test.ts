@@ -69,10 +69,52 @@ const roomRows: readonly RoomRow[] = [
 const innerRows = [
   ['agent/outbound/', 'agent/inbound/', 'the two directions share agent/http and agent/tunnel, never each other'],
   ['agent/inbound/', 'agent/outbound/', 'the two directions share agent/http and agent/tunnel, never each other'],
-  ...['agent/identity/', 'agent/tls/', 'agent/tunnel/', 'agent/http/'].flatMap((of) =>
-    ['agent/outbound/', 'agent/inbound/'].map((never) => [of, never, 'both directions stand on this folder'] as const),
+  ...['agent/identity/', 'agent/tls/', 'agent/tunnel/', 'agent/http/', 'agent/protocol/', 'agent/proof/'].flatMap(
+    (of) =>
+      ['agent/outbound/', 'agent/inbound/'].map(
+        (never) => [of, never, 'both directions stand on this folder'] as const,
+      ),
   ),
 ] as const;
+
+/** The floors of the data path: files below `of` (the first that fits) use these parts of the agent and their own folder. */
+const floorRows: readonly RoomRow[] = [
+  {
+    of: 'agent/pipe/',
+    mayImport: ['agent/config-types.ts'],
+    because: 'pipes are bytes: what is said in them is known above',
+  },
+  {
+    of: 'agent/h2/',
+    mayImport: ['agent/pipe/', 'agent/http/header-field.ts'],
+    because: 'the HTTP/2 engine knows frames and fields over a pipe, not what messages mean',
+  },
+  {
+    of: 'agent/http/h2/',
+    mayImport: ['agent/pipe/', 'agent/h2/', 'agent/http/'],
+    because: 'HTTP messages over HTTP/2 stand on the engine and on the message rules, and on no direction',
+  },
+  {
+    of: 'agent/http/',
+    mayImport: ['agent/pipe/'],
+    because: 'the rules of messages and HTTP/1.1 need pipes only: what HTTP/2 adds is in agent/http/h2',
+  },
+  {
+    of: 'agent/protocol/',
+    mayImport: ['agent/pipe/', 'agent/h2/', 'agent/http/'],
+    because: 'which protocol a connection speaks does not depend on where it comes from or goes to',
+  },
+  {
+    of: 'agent/proof/',
+    mayImport: ['agent/h2/', 'agent/http/header-field.ts', 'agent/tls/', 'agent/identity/', 'agent/events.ts'],
+    because: 'a proof is bound to a session, not to what is carried in it',
+  },
+  {
+    of: 'agent/tunnel/',
+    mayImport: ['pipe', 'h2', 'http', 'proof', 'tls', 'identity', 'config-types.ts'].map((part) => `agent/${part}`),
+    because: 'the tunnel carries what the two directions give it, and counts through what they pass in',
+  },
+];
 
 /** The only files (or folders) through which a package enters. */
 interface Door {
@@ -120,7 +162,8 @@ const startsWithAny = (file: string, starts: readonly string[]): boolean => star
 function brokenRows(sources: Sources): readonly string[] {
   const imports = [...sources].flatMap(([file, text]) => importsOf(file, text));
   const broken = imports.flatMap((each) => {
-    const reason = pathProblem(each) ?? roomProblem(each) ?? innerProblem(each) ?? doorProblem(each);
+    const reason =
+      pathProblem(each) ?? roomProblem(each) ?? innerProblem(each) ?? floorProblem(each) ?? doorProblem(each);
     return reason === undefined ? [] : [`${each.from} imports ${each.specifier}: ${reason}`];
   });
   const cycle = findCycle(sources);
@@ -145,6 +188,13 @@ function roomProblem(each: Import): string | undefined {
 function innerProblem(each: Import): string | undefined {
   const target = targetOf(each);
   return innerRows.find(([of, never]) => each.from.startsWith(of) && target?.startsWith(never))?.[2];
+}
+
+function floorProblem(each: Import): string | undefined {
+  const target = targetOf(each);
+  const row = floorRows.find(({ of }) => each.from.startsWith(of));
+  if (row === undefined || !target?.startsWith('agent/')) return undefined;
+  return startsWithAny(target, [row.of, ...row.mayImport]) ? undefined : row.because;
 }
 
 function doorProblem(each: Import): string | undefined {
@@ -196,6 +246,11 @@ describe('a planted violation is caught', () => {
     ['agent/inbound/serve.ts', `import { open } from '#agent/outbound/destination.ts';`, 'never each other'],
     ['agent/tunnel/pool.ts', `import { open } from '#agent/outbound/destination.ts';`, 'both directions stand on this'],
     ['agent/outbound/serve.ts', `import { readRequestHead } from '../http/head.ts';`, 'write #room/file.ts'],
+    ['agent/pipe/splice.ts', `import type { H2Stream } from '#agent/h2/types.ts';`, 'pipes are bytes'],
+    ['agent/h2/session.ts', `import { readRequestHead } from '#agent/http/head.ts';`, 'knows frames and fields'],
+    ['agent/http/h1-server.ts', `import type { H2Stream } from '#agent/h2/types.ts';`, 'need pipes only'],
+    ['agent/protocol/detect.ts', `import { connect } from '#agent/tunnel/connect.ts';`, 'where it comes from'],
+    ['agent/tunnel/pool.ts', `import { createCounters } from '#agent/admin/metrics.ts';`, 'counts through'],
     ['certs/svid.ts', `import { a } from './index.ts';`, 'no index files'],
     ['certs/csr.ts', `import forge from 'node-forge/lib/asn1.js';`, 'one reading and one writing of DER'],
     ['agent/agent.ts', `import { pino } from 'pino';`, 'a list of events'],

@@ -12,8 +12,8 @@ export const frameCost = {
   emptyData: 4,
   continuation: 4,
   reset: 1,
-  /** For a stream that is gone. */
-  late: 1,
+  /** For a stream that is gone; a window's worth of small frames may be on its way when we break one off. */
+  late: 0.25,
   /** A head that we had to refuse. */
   refusedHead: 4,
 } as const;

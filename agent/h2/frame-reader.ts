@@ -9,8 +9,8 @@ export interface FrameSink {
   /** Any other DATA frame, after `onHead`: pieces without the padding, then its end. */
   onDataPiece(bytes: Buffer): void;
   onDataEnd(): void;
-  /** A frame of another known type, whole. */
-  onFrame(head: FrameHead, payload: Buffer): void;
+  /** A frame of another known type, whole: its payload stands in `bytes` from `at`. */
+  onFrame(head: FrameHead, bytes: Buffer, at: number): void;
   /** The padding, or its length, lies beyond the frame. */
   onBadPadding(): void;
   /** The first bytes are not the client's preface. */
@@ -134,7 +134,7 @@ export class FrameReader implements FrameHead {
       else this.#part = 'skip';
     } else if (this.length === 0) {
       this.#expectHead();
-      this.#sink.onFrame(this, this.#head.subarray(0, 0));
+      this.#sink.onFrame(this, this.#head, 0);
     } else {
       this.#part = 'gather';
     }
@@ -162,21 +162,20 @@ export class FrameReader implements FrameHead {
 
   /** A payload that is whole in `bytes` is not copied. */
   #gather(bytes: Buffer, at: number, end: number): number {
-    const taken = end - at;
     const isFirst = this.#left === this.length;
-    let payload: Buffer | undefined;
-    if (isFirst && taken === this.length) {
-      payload = bytes.subarray(at, end);
-    } else {
-      if (isFirst) this.#gathered = Buffer.allocUnsafe(this.length);
-      bytes.copy(this.#gathered, this.length - this.#left, at, end);
-      if (taken === this.#left) payload = this.#gathered;
+    if (isFirst && end - at === this.length) {
+      this.#expectHead();
+      this.#sink.onFrame(this, bytes, at);
+      return end;
     }
-    this.#left -= taken;
-    if (payload === undefined) return end;
+    if (isFirst) this.#gathered = Buffer.allocUnsafe(this.length);
+    bytes.copy(this.#gathered, this.length - this.#left, at, end);
+    this.#left -= end - at;
+    if (this.#left > 0) return end;
+    const payload = this.#gathered;
     this.#gathered = this.#head;
     this.#expectHead();
-    this.#sink.onFrame(this, payload);
+    this.#sink.onFrame(this, payload, 0);
     return end;
   }
 

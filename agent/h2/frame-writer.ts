@@ -7,8 +7,8 @@ import { HpackEncoder } from './hpack-encoder.ts';
 
 const nothing = Buffer.alloc(0);
 const noFrame = -1;
-/** The longest DATA frame that we send: streams take turns by frames. */
-const longestDataBytes = 32_768;
+/** The longest DATA that we send in a frame: with its head it fills one TLS record, and four of them a slab. */
+const longestDataBytes = smallestMaxFrameBytes - frameHeadBytes;
 
 /**
  * Gathers the frames of one event-loop turn and writes them at its end. DATA of one stream that comes in several pieces
@@ -21,7 +21,7 @@ export class FrameWriter implements Flushable {
   /** Bytes written while it was blocked. */
   bytesWhileBlocked = 0;
   /** The longest DATA payload that one frame may have. */
-  maxDataBytes = smallestMaxFrameBytes;
+  readonly maxDataBytes = longestDataBytes;
   readonly #pipe: Pipe;
   #slab: Buffer = nothing;
   #at = 0;
@@ -29,19 +29,12 @@ export class FrameWriter implements Flushable {
   /** Where the head of the last frame stands, while that is a DATA frame which may grow. */
   #openAt = noFrame;
   #openStream = 0;
-  #maxFrameBytes = smallestMaxFrameBytes;
 
   readonly #onBlocked: () => void;
 
   constructor(pipe: Pipe, onBlocked: () => void) {
     this.#pipe = pipe;
     this.#onBlocked = onBlocked;
-  }
-
-  /** SETTINGS_MAX_FRAME_SIZE of the peer. */
-  limitFrames(bytes: number): void {
-    this.#maxFrameBytes = bytes;
-    this.maxDataBytes = Math.min(bytes, longestDataBytes);
   }
 
   /** At most `maxDataBytes`. */
@@ -69,7 +62,7 @@ export class FrameWriter implements Flushable {
 
   headers(streamId: number, fields: readonly HeaderField[], flags: number): void {
     const atMost = this.encoder.bytesAtMost(fields);
-    if (atMost > this.#maxFrameBytes || atMost > slabBytes - frameHeadBytes) {
+    if (atMost > smallestMaxFrameBytes) {
       this.#longHeaders(streamId, fields, flags);
       return;
     }

@@ -19,6 +19,13 @@ const zeroLength: HeaderField = { name: 'content-length', rawName: 'content-leng
 const tooLarge = [{ name: ':status', rawName: ':status', value: '431' }, zeroLength];
 const notAllowed = [{ name: ':status', rawName: ':status', value: '405' }, zeroLength];
 
+/** What HEADERS says beside its block. */
+export interface BlockStart {
+  readonly streamId: number;
+  /** Of the frame, and `malformedHead`. */
+  readonly flags: number;
+}
+
 /** Puts field blocks together, decodes them in order, judges them and tells the streams. */
 export class HeadReceiver {
   /** The stream whose block goes on in CONTINUATION frames; 0: none. */
@@ -46,18 +53,18 @@ export class HeadReceiver {
   }
 
   /** HEADERS, its padding and priority taken off. */
-  begin(streamId: number, flags: number, fragment: Buffer): void {
+  begin({ streamId, flags }: BlockStart, bytes: Buffer, from: number, to: number): void {
     this.#ends = (flags & frameFlag.endStream) !== 0;
     this.#isMalformed = (flags & malformedHead) !== 0;
     if ((flags & frameFlag.endHeaders) !== 0) {
-      this.#decode(streamId, fragment);
+      this.#decode(streamId, bytes, from, to);
       return;
     }
     this.openStream = streamId;
     this.#longBlocks += 1;
     this.#fragments = [];
     this.#blockBytes = 0;
-    this.#keep(fragment);
+    this.#keep(bytes.subarray(from, to));
   }
 
   continue(flags: number, fragment: Buffer): void {
@@ -75,7 +82,7 @@ export class HeadReceiver {
     const block = Buffer.concat(this.#fragments, this.#blockBytes);
     this.openStream = 0;
     this.#fragments = [];
-    this.#decode(streamId, block);
+    this.#decode(streamId, block, 0, block.length);
   }
 
   #keep(fragment: Buffer): void {
@@ -84,8 +91,8 @@ export class HeadReceiver {
   }
 
   /** Every block is decoded, also for streams that are gone: the table must keep step with the peer's. */
-  #decode(streamId: number, block: Buffer): void {
-    switch (this.#decoder.decode(block)) {
+  #decode(streamId: number, bytes: Buffer, from: number, to: number): void {
+    switch (this.#decoder.decode(bytes, from, to)) {
       case 'malformed':
         this.#host.fail(h2Error.compression, 'bad-field-block');
         return;

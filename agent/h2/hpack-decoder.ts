@@ -57,10 +57,10 @@ export class HpackDecoder implements FieldSection {
   }
 
   /** Reads one whole block. Afterwards the section stands in `fields`, which the decoder gives away. */
-  decode(block: Buffer): DecodeOutcome {
+  decode(block: Buffer, from = 0, to = block.length): DecodeOutcome {
     this.#block = block;
-    this.#at = 0;
-    this.#end = block.length;
+    this.#at = from;
+    this.#end = to;
     this.#list = [];
     this.#listBytes = 0;
     this.#isMalformed = false;

@@ -111,38 +111,38 @@ export class Receiver implements FrameSink {
     else if (this.#pieceBytes === 0) this.#waste(frameCost.emptyData);
   }
 
-  onFrame(head: FrameHead, payload: Buffer): void {
+  onFrame(head: FrameHead, bytes: Buffer, at: number): void {
     const host = this.#host;
     switch (head.type) {
       case frameType.headers:
-        this.#onHeaders(head, payload);
+        this.#onHeaders(head, bytes, at);
         break;
       case frameType.priority:
-        this.#onPriority(head.streamId, readUint32(payload, 0) & largest31Bits);
+        this.#onPriority(head.streamId, readUint32(bytes, at) & largest31Bits);
         break;
       case frameType.rstStream:
-        this.#onRstStream(head.streamId, readUint32(payload, 0));
+        this.#onRstStream(head.streamId, readUint32(bytes, at));
         break;
       case frameType.settings:
         if ((head.flags & frameFlag.ack) !== 0) {
           host.onSettingsAck();
         } else if (this.#waste(frameCost.settings)) {
           this.#hasSettings = true;
-          host.onSettings(payload);
+          host.onSettings(bytes.subarray(at, at + head.length));
         }
         break;
       case frameType.ping:
-        if ((head.flags & frameFlag.ack) !== 0) host.onPong(payload);
-        else if (this.#waste(frameCost.ping)) host.writer.frame(pingAck, payload);
+        if ((head.flags & frameFlag.ack) !== 0) host.onPong(bytes.subarray(at, at + head.length));
+        else if (this.#waste(frameCost.ping)) host.writer.frame(pingAck, bytes.subarray(at, at + head.length));
         break;
       case frameType.goaway:
-        host.onGoaway(readUint32(payload, 0) & largest31Bits);
+        host.onGoaway(readUint32(bytes, at) & largest31Bits);
         break;
       case frameType.windowUpdate:
-        this.#onWindowUpdate(head.streamId, readUint32(payload, 0) & largest31Bits);
+        this.#onWindowUpdate(head.streamId, readUint32(bytes, at) & largest31Bits);
         break;
       case frameType.continuation:
-        this.heads.continue(head.flags, payload);
+        this.heads.continue(head.flags, bytes.subarray(at, at + head.length));
         break;
       default: // DATA and unknown types do not come here
     }
@@ -229,23 +229,24 @@ export class Receiver implements FrameSink {
     }
   }
 
-  #onHeaders({ flags, streamId }: FrameHead, payload: Buffer): void {
-    let from = 0;
-    let to = payload.length;
-    if ((flags & frameFlag.padded) !== 0) {
-      from = 1;
-      to -= payload[0] ?? 0;
+  #onHeaders(head: FrameHead, bytes: Buffer, at: number): void {
+    const { flags, streamId } = head;
+    if ((flags & (frameFlag.padded | frameFlag.priority)) === 0) {
+      this.heads.begin(head, bytes, at, at + head.length);
+      return;
     }
-    const dependency = from;
-    if ((flags & frameFlag.priority) !== 0) from += 5;
+    const isPadded = (flags & frameFlag.padded) !== 0;
+    const hasPriority = (flags & frameFlag.priority) !== 0;
+    const dependency = isPadded ? at + 1 : at;
+    const from = hasPriority ? dependency + 5 : dependency;
+    const to = at + head.length - (isPadded && head.length > 0 ? bytes[at]! : 0);
     if (from > to) {
       this.#host.fail(h2Error.protocol, 'bad-frame');
       return;
     }
     // Priorities mean nothing any more, but a stream that waits for itself is wrong (RFC 7540, section 5.3.1).
-    const dependsOnItself =
-      (flags & frameFlag.priority) !== 0 && (readUint32(payload, dependency) & largest31Bits) === streamId;
-    this.heads.begin(streamId, dependsOnItself ? flags | malformedHead : flags, payload.subarray(from, to));
+    const dependsOnItself = hasPriority && (readUint32(bytes, dependency) & largest31Bits) === streamId;
+    this.heads.begin({ streamId, flags: dependsOnItself ? flags | malformedHead : flags }, bytes, from, to);
   }
 
   #onPriority(streamId: number, dependency: number): void {

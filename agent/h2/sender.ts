@@ -31,7 +31,7 @@ export class Sender {
   }
 
   headers(stream: Stream, fields: readonly HeaderField[], end: boolean): void {
-    if (stream.localEnded || stream.isClosed) return;
+    if (stream.localEnded) return;
     if (stream.queue !== undefined && stream.queue.bytes > 0) {
       stream.trailers = fields; // DATA waits, so only trailers can come here
       this.#endAfterQueue(stream);
@@ -90,7 +90,7 @@ export class Sender {
   }
 
   end(stream: Stream): void {
-    if (stream.localEnded || stream.isClosed) return;
+    if (stream.localEnded) return;
     if (stream.queue !== undefined && stream.queue.bytes > 0) {
       this.#endAfterQueue(stream);
       return;
@@ -114,6 +114,7 @@ export class Sender {
     if (stream.queue === undefined) return;
     this.queuedBytes -= stream.queue.bytes;
     stream.queue = undefined;
+    stream.trailers = undefined;
   }
 
   /** WINDOW_UPDATE of the session or of a stream. False: the window grew beyond 2^31-1 (RFC 9113, section 6.9.1). */
@@ -160,7 +161,7 @@ export class Sender {
 
   /** What the windows let through goes at once, the rest into the queue. */
   #dataInParts(stream: Stream, bytes: Buffer): boolean {
-    if (stream.localEnded || stream.isClosed || bytes.length === 0) return true;
+    if (stream.localEnded || bytes.length === 0) return true;
     const queue = (stream.queue ??= new SendQueue());
     let at = 0;
     if (queue.bytes === 0 && this.#firstReady === undefined) {

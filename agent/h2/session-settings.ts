@@ -10,8 +10,8 @@ import {
 } from './frames.ts';
 import type { H2ErrorCode, H2Settings } from './types.ts';
 
-/** The longest frame that we take. */
-export const ourMaxFrameBytes = 32_768;
+/** The longest frame that we take: what every peer may send. Longer ones would not be cheaper. */
+export const ourMaxFrameBytes = smallestMaxFrameBytes;
 /** Of the peer's encoder. */
 export const ourTableBytes = 8_192;
 
@@ -22,7 +22,6 @@ export function writeSettings(role: 'client' | 'server', settings: H2Settings): 
   const rows: [number, number][] = [
     [settingId.headerTableSize, ourTableBytes],
     [settingId.initialWindowSize, settings.windowBytes],
-    [settingId.maxFrameSize, ourMaxFrameBytes],
     [settingId.maxHeaderListSize, settings.maxHeaderListBytes],
     role === 'client' ? [settingId.enablePush, 0] : [settingId.maxConcurrentStreams, settings.maxStreams],
   ];
@@ -39,7 +38,6 @@ export interface PeerSettings {
   headerTableBytes?: number;
   maxStreams?: number;
   windowBytes?: number;
-  maxFrameBytes?: number;
 }
 
 /** Reads a payload whose length is a multiple of six (RFC 9113, section 6.5.2). Refusal: the error code to end with. */
@@ -63,8 +61,7 @@ export function readSettings(payload: Buffer, peer: 'client' | 'server'): Result
         break;
       case settingId.maxFrameSize:
         if (value < smallestMaxFrameBytes || value > largestMaxFrameBytes) return refuse(h2Error.protocol);
-        read.maxFrameBytes = value;
-        break;
+        break; // ours never are longer than any peer takes
       default: // unknown ones are ignored, so is what the peer's field sections may have
     }
   }

@@ -161,8 +161,9 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
     return this.writer.isBlocked;
   }
   expire(reason: CloseReason): void {
-    const isRude = reason === 'preface-timeout' || reason === 'settings-timeout' || reason === 'head-timeout';
-    this.#finish(reason, isRude ? h2Error.settingsTimeout : h2Error.none);
+    const isLate = reason === 'preface-timeout' || reason === 'settings-timeout';
+    const late = isLate ? h2Error.settingsTimeout : h2Error.none;
+    this.#finish(reason, reason === 'head-timeout' ? h2Error.enhanceYourCalm : late);
   }
 
   // What the receiver needs.
@@ -196,7 +197,7 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
 
   streamReset(stream: Stream, code: H2ErrorCode): void {
     const isEarly = this.role === 'server' && !stream.headSent;
-    this.keeper.forget(stream);
+    this.streams.remove(stream);
     stream.handler.onReset(code);
     if (isEarly && !this.floods.allowsReset(resetCost.earlyReset)) this.fail(h2Error.enhanceYourCalm, 'flood');
   }
@@ -204,11 +205,10 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
   onSettings(payload: Buffer): void {
     const read = readSettings(payload, this.role === 'client' ? 'server' : 'client');
     if (!read.ok) return this.fail(read.reason, 'bad-settings');
-    const { headerTableBytes, maxStreams, windowBytes, maxFrameBytes } = read.value;
+    const { headerTableBytes, maxStreams, windowBytes } = read.value;
     if (maxStreams !== undefined) this.peerMaxStreams = maxStreams;
     else if (!this.#isReady) this.peerMaxStreams = largest31Bits;
     if (headerTableBytes !== undefined) this.writer.encoder.limitTable(headerTableBytes);
-    if (maxFrameBytes !== undefined) this.writer.limitFrames(maxFrameBytes);
     if (windowBytes !== undefined && !this.keeper.sender.setInitialWindow(windowBytes)) {
       return this.fail(h2Error.flowControl, 'window-exceeded');
     }
@@ -237,7 +237,7 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
       for (const stream of [...this.streams.values()]) {
         if (stream.id <= lastStreamId) continue;
         this.streams.rememberReset(stream.id);
-        this.keeper.forget(stream);
+        this.streams.remove(stream);
         stream.handler.onReset(h2Error.refusedStream);
       }
     }
@@ -290,7 +290,7 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
     }
     const streamCode = code === h2Error.none ? h2Error.cancel : code;
     for (const stream of [...this.streams.values()]) {
-      this.keeper.forget(stream);
+      this.streams.remove(stream);
       stream.handler.onReset(streamCode);
     }
     this.#handler.onClosed(reason);

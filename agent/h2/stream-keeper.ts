@@ -22,7 +22,11 @@ export class StreamKeeper implements StreamOwner {
   constructor(settings: H2Settings, writer: FrameWriter, onEmpty: () => void) {
     this.#writer = writer;
     this.#unsentCeiling = settings.unreadCeilingBytes;
-    this.table = new StreamTable(onEmpty);
+    this.table = new StreamTable((stream) => {
+      this.sender.discard(stream);
+      this.flow.forget(stream);
+      if (this.table.size === 0) onEmpty();
+    });
     this.flow = new ReceiveFlow(settings, writer, this.table);
     this.sender = new Sender(writer, this.table);
   }
@@ -67,13 +71,6 @@ export class StreamKeeper implements StreamOwner {
   breakOff(stream: Stream, code: H2ErrorCode): void {
     this.#writer.rstStream(stream.id, code);
     this.table.rememberReset(stream.id);
-    this.forget(stream);
-  }
-
-  /** The stream is over, with all that waits in it. */
-  forget(stream: Stream): void {
-    this.sender.discard(stream);
-    this.flow.forget(stream);
     this.table.remove(stream);
   }
 
@@ -90,7 +87,11 @@ export class StreamKeeper implements StreamOwner {
     later({
       flush: () => {
         this.#isRelieving = false;
-        while (this.sender.queuedBytes > this.#unsentCeiling) this.relieve(this.sender.fullest!);
+        while (this.sender.queuedBytes > this.#unsentCeiling) {
+          const { fullest } = this.sender;
+          if (fullest === undefined) return;
+          this.relieve(fullest);
+        }
       },
     });
   }

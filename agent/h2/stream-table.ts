@@ -11,10 +11,10 @@ export class StreamTable {
   readonly #resets = new Set<number>();
   /** The last one asked for: frames of one stream come in a row. */
   #last: Stream | undefined;
-  #onEmpty: () => void;
+  readonly #onRemoved: (stream: Stream) => void;
 
-  constructor(onEmpty: () => void) {
-    this.#onEmpty = onEmpty;
+  constructor(onRemoved: (stream: Stream) => void) {
+    this.#onRemoved = onRemoved;
   }
 
   get size(): number {
@@ -45,11 +45,11 @@ export class StreamTable {
   remove(stream: Stream): void {
     if (stream.isClosed) return;
     stream.isClosed = true;
-    stream.queue = undefined;
-    stream.trailers = undefined;
+    stream.localEnded = true;
+    stream.remoteEnded = true;
     if (this.#last === stream) this.#last = undefined;
     this.#streams.delete(stream.id);
-    if (this.#streams.size === 0) this.#onEmpty();
+    this.#onRemoved(stream);
   }
 
   /** Late frames for this number are to be ignored. */

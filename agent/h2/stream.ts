@@ -14,7 +14,7 @@ export interface StreamOwner {
 }
 
 /** Told to nobody: for streams that have broken, or whose handler was not set yet. */
-export const deafHandler: H2StreamHandler = {
+const deafHandler: H2StreamHandler = {
   onHeaders: () => undefined,
   onData: () => undefined,
   onEnd: () => undefined,
@@ -26,7 +26,7 @@ export const deafHandler: H2StreamHandler = {
 export class Stream implements H2Stream {
   readonly id: number;
   handler: H2StreamHandler;
-  /** END_STREAM or a reset went out; or it waits behind queued bytes (`endsAfterQueue`). */
+  /** END_STREAM or a reset went out; or END_STREAM waits behind queued bytes (`endsAfterQueue`). */
   localEnded = false;
   remoteEnded = false;
   /** Off the table: nothing comes and nothing goes any more. */

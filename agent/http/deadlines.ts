@@ -1,3 +1,4 @@
+import { later } from '#agent/pipe/turn.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
 
 /** One connection's current deadline. Moving it costs an assignment; it is looked at twice a second. */
@@ -11,6 +12,8 @@ export interface Deadline {
 
 export interface Deadlines {
   create(onExpired: () => void): Deadline;
+  /** Monotonic, of this turn of the event loop: its first caller looks at the clock, which is dear on some machines. */
+  nowMs(): number;
   stop(): void;
 }
 
@@ -24,6 +27,7 @@ export function createDeadlines(clock: Clock): Deadlines {
   const entries = new Set<Entry>();
   let timer: Timer | undefined;
   const ticking = { atMs: clock.monotonic() };
+  const turn = new TurnTime(clock);
   const tick = (): void => {
     const now = clock.monotonic();
     ticking.atMs = now;
@@ -38,8 +42,29 @@ export function createDeadlines(clock: Clock): Deadlines {
       }
       return new Entry(onExpired, ticking, entries);
     },
+    nowMs: () => turn.nowMs(),
     stop: () => timer?.cancel(),
   };
+}
+
+class TurnTime {
+  readonly #clock: Clock;
+  #nowMs: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  nowMs(): number {
+    if (this.#nowMs !== undefined) return this.#nowMs;
+    later(this);
+    this.#nowMs = this.#clock.monotonic();
+    return this.#nowMs;
+  }
+  /** The turn is over. */
+  flush(): void {
+    this.#nowMs = undefined;
+  }
 }
 
 class Entry implements Deadline {

@@ -1,4 +1,5 @@
 import type { Pipe } from '#agent/pipe/pipe.ts';
+import type { SpliceEnd } from '#agent/pipe/splice.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { problemAnswer, type Answer } from './answers.ts';
 import { BodyReader, type BodyLimits } from './body.ts';
@@ -24,7 +25,7 @@ export interface ExchangeHost {
   /** The caller must see that the answer is not whole. */
   cut(): void;
   /** From here on its bytes and the pipe's belong together; false: too late, the caller has ended already. */
-  splice(upstream: { readonly pipe: Pipe; readonly early: Buffer }, onOver: (how: 'ended' | 'cut') => void): boolean;
+  splice(upstream: { readonly pipe: Pipe; readonly early: Buffer }, onOver: (end: SpliceEnd) => void): boolean;
 }
 
 const decisionName = decisionHeader.toLowerCase();
@@ -32,6 +33,8 @@ const noTrailers: readonly HeaderField[] = Object.freeze([]);
 
 /** The exchanges of one connection, one at a time: the request's body goes up, the answer is written anew. */
 export class H1Exchange<P> implements ResponseSink<P> {
+  /** When the head of the current request was whole. */
+  startedMs = 0;
   readonly #host: ExchangeHost;
   readonly #pipe: Pipe;
   readonly #body: BodyReader;
@@ -48,6 +51,7 @@ export class H1Exchange<P> implements ResponseSink<P> {
   /** Counts exchanges. */
   #turn = 0;
   #answeredBy: 'app' | 'agent' = 'app';
+  #decisionId: string | undefined;
 
   constructor(host: ExchangeHost, pipe: Pipe, limits: BodyLimits) {
     this.#host = host;
@@ -75,6 +79,7 @@ export class H1Exchange<P> implements ResponseSink<P> {
     this.#report = report;
     this.#requestBytes = 0;
     this.#answeredBy = 'app';
+    this.#decisionId = undefined;
     this.#answer.begin();
     this.#state = isWhole ? 'answering' : 'body';
     if (!isWhole) this.#body.begin(framing);
@@ -85,6 +90,14 @@ export class H1Exchange<P> implements ResponseSink<P> {
     this.#sink = sink;
     if (this.#isCallerFull) sink.pause();
     if (isWhole) sink.end(noTrailers);
+  }
+
+  /** The caller has left before its request was admitted. */
+  neverBegun({ request, report }: Admission<P> & { readonly kind: 'forward' }): void {
+    this.#request = request;
+    this.#report = report;
+    this.#answer.begin();
+    this.#finish(0, 'us', 'cut');
   }
 
   /** Takes body bytes from `from` on; the offset behind them. */
@@ -158,7 +171,8 @@ export class H1Exchange<P> implements ResponseSink<P> {
   head(head: ResponseHead, headers: readonly HeaderField[]): void {
     const request = this.#request!.head;
     this.#host.moved();
-    this.#answeredBy = isAgentsAnswer(head) ? 'agent' : 'app';
+    this.#decisionId = decisionOf(head);
+    this.#answeredBy = this.#decisionId === undefined ? 'app' : 'agent';
     // What follows a CONNECT is not HTTP: whoever lets one through instead of handing it over gets no second message.
     const stays = request.keepAlive && !this.#host.isDraining && request.method !== 'CONNECT';
     this.#answer.head(request, head, headers, stays ? 'keep' : 'close');
@@ -192,8 +206,12 @@ export class H1Exchange<P> implements ResponseSink<P> {
     rest: { readonly pipe: Pipe; readonly early: Buffer },
   ): void {
     const report = this.#report!;
+    const { startedMs } = this;
+    const request = this.#request!;
     this.#answer.informational(head, [...headers, ...webSocketUpgrade]);
-    const isSpliced = this.#host.splice(rest, (how) => report.upgradeEnded(how));
+    const isSpliced = this.#host.splice(rest, ({ outcome, bytesFromA, bytesFromB }) =>
+      report.upgradeEnded({ outcome, request, startedMs, requestBytes: bytesFromA, responseBytes: bytesFromB }),
+    );
     if (isSpliced) {
       this.#clear();
       report.upgraded();
@@ -208,6 +226,7 @@ export class H1Exchange<P> implements ResponseSink<P> {
     if (problem === 'downstream-gone') return this.#host.cut();
     const isUnreached = typeof problem === 'object' && 'unreachable' in problem;
     const answer = isUnreached ? report.unreachable(problem.unreachable) : report.failed(problem);
+    this.#decisionId = answer.decisionId;
     if (this.#answer.status > 0) {
       this.#sink = undefined; // it has said its last word
       return this.#host.cut();
@@ -225,7 +244,17 @@ export class H1Exchange<P> implements ResponseSink<P> {
 
   #finish(status: number, answeredBy: RequestEnd['answeredBy'], outcome: RequestEnd['outcome']): void {
     const report = this.#report!;
-    const end = { status, answeredBy, outcome, requestBytes: this.#requestBytes, responseBytes: this.#answer.bytes };
+    const end: RequestEnd = {
+      request: this.#request!,
+      startedMs: this.startedMs,
+      status,
+      answeredBy,
+      decisionId: this.#decisionId,
+      grpcStatus: undefined, // no client of gRPC speaks HTTP/1.1
+      outcome,
+      requestBytes: this.#requestBytes,
+      responseBytes: this.#answer.bytes,
+    };
     this.#clear();
     report.finished(end);
   }
@@ -239,10 +268,10 @@ export class H1Exchange<P> implements ResponseSink<P> {
   }
 }
 
-/** It names a decision: only another agent's answers do, for agents remove the name from their apps'. */
-function isAgentsAnswer({ headers }: ResponseHead): boolean {
-  for (const { name } of headers) {
-    if (name.length === decisionName.length && name === decisionName) return true;
+/** The decision that it names: only another agent's answers do, for agents remove the name from their apps'. */
+function decisionOf({ headers }: ResponseHead): string | undefined {
+  for (const { name, value } of headers) {
+    if (name.length === decisionName.length && name === decisionName) return value;
   }
-  return false;
+  return undefined;
 }

@@ -1,5 +1,5 @@
 import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
-import { splice } from '#agent/pipe/splice.ts';
+import { splice, type SpliceEnd } from '#agent/pipe/splice.ts';
 import { unreachable } from '#runtime/result.ts';
 import { answerBytes, problemAnswer, type Answer } from './answers.ts';
 import type { Deadline } from './deadlines.ts';
@@ -160,14 +160,14 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
     this.#service.closed();
   }
 
-  splice(upstream: { readonly pipe: Pipe; readonly early: Buffer }, onOver: (how: 'ended' | 'cut') => void): boolean {
+  splice(upstream: { readonly pipe: Pipe; readonly early: Buffer }, onOver: (end: SpliceEnd) => void): boolean {
     if (this.#callerEnded) return false;
     splice(this.#pipe, upstream.pipe, {
       earlyFromA: this.#handOver(),
       earlyFromB: upstream.early,
-      onDone: ({ outcome }) => {
+      onDone: (end) => {
         this.#state = 'over';
-        onOver(outcome);
+        onOver(end);
         this.#service.closed();
       },
     });
@@ -214,6 +214,7 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   #begin(head: RequestHead): void {
     this.#state = 'admitting';
     this.#method = head.method;
+    this.#exchange.startedMs = this.#service.deadlines.nowMs();
     this.moved();
     const admission = this.#service.admit(head);
     if (!(admission instanceof Promise)) return this.#admitted(admission);
@@ -240,9 +241,7 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
 
   /** The caller has left meanwhile. */
   #admittedTooLate(admission: Admission<P>): void {
-    if (admission.kind !== 'forward') return;
-    const bytes = { requestBytes: 0, responseBytes: 0 };
-    admission.report.finished({ status: 0, answeredBy: 'us', outcome: 'cut', ...bytes });
+    if (admission.kind === 'forward') this.#exchange.neverBegun(admission);
   }
 
   #giveAway({ answer, serve }: Admission<P> & { readonly kind: 'hand-over' }): void {

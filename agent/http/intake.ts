@@ -15,6 +15,8 @@ export class Intake {
   readonly #pipe: Pipe;
   readonly #taker: Taker;
   #held: Buffer | undefined;
+  /** Kept behind it; put together once, when its turn comes. */
+  #heldMore: Buffer[] = [];
   /** The bytes that are being given, where they are ours to keep. */
   #own: Buffer | undefined;
   #isGiving = false;
@@ -41,8 +43,7 @@ export class Intake {
   goOn(): void {
     if (this.#isGiving) return;
     while (this.#held !== undefined && this.#taker.takesBytes) {
-      const held = this.#held;
-      this.#held = undefined;
+      const held = this.#takeHeld();
       this.#own = held;
       this.#give(held);
       this.#own = undefined;
@@ -55,23 +56,23 @@ export class Intake {
   /** Keeps bytes from `at` on, behind what is kept already. */
   hold(bytes: Buffer, at: number): void {
     if (at >= bytes.length) return;
-    const rest = at === 0 ? bytes : bytes.subarray(at);
-    if (this.#held !== undefined) this.#held = Buffer.concat([this.#held, rest]);
-    else this.#held = bytes === this.#own ? rest : Buffer.from(rest);
-  }
-
-  /** Forgets what is kept. */
-  drop(): void {
-    this.#held = undefined;
+    const given = at === 0 ? bytes : bytes.subarray(at);
+    const rest = bytes === this.#own ? given : Buffer.from(given);
+    if (this.#held === undefined) this.#held = rest;
+    else this.#heldMore.push(rest);
   }
 
   /** Pauses the pipe for its next reader and hands over what is kept. */
   release(): Buffer {
-    const held = this.#held ?? Buffer.alloc(0);
-    this.#held = undefined;
     this.#isReleased = true;
     this.#pipe.pause();
-    return held;
+    return this.#takeHeld();
+  }
+
+  #takeHeld(): Buffer {
+    const held = this.#held ?? Buffer.alloc(0);
+    this.#held = undefined;
+    return this.#heldMore.length === 0 ? held : Buffer.concat([held, ...this.#heldMore.splice(0)]);
   }
 
   #give(bytes: Buffer): void {

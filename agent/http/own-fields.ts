@@ -1,9 +1,6 @@
 import { headerField, type HeaderField } from './header-field.ts';
 
-/** The fields by which we frame messages and end connections, made once. */
-export const chunkedCoding = headerField('Transfer-Encoding', 'chunked');
-export const connectionClose = headerField('Connection', 'close');
-export const connectionKeepAlive = headerField('Connection', 'keep-alive');
+/** Of a 101 that we pass on. */
 export const webSocketUpgrade: readonly HeaderField[] = [
   headerField('Connection', 'Upgrade'),
   headerField('Upgrade', 'websocket'),

@@ -35,20 +35,40 @@ export type Admission<P> =
       readonly report: RequestReport<P>;
     }
   | { readonly kind: 'answer'; readonly answer: Answer }
-  /** HTTP/1.1 only: `answer` is sent, and the connection with all that follows on it then belongs to `serve`. */
+  /** HTTP/1.1 only, to a CONNECT: `answer` is sent, and the connection with all that follows on it then belongs to `serve`. */
   | { readonly kind: 'hand-over'; readonly answer: Buffer; readonly serve: (pipe: Pipe) => HandedOver };
 
 export type Later<T> = T | Promise<T>;
 
 /** How one admitted request ended. */
 export interface RequestEnd {
+  readonly request: Forwarded;
+  /** When its head was whole: `Deadlines.nowMs`. */
+  readonly startedMs: number;
   /** Sent to the caller; 0 when none was. */
   readonly status: number;
   /** `agent`: it names a decision. Only what a peer's agent sent says so truly: it removes the name from its app's answers. */
   readonly answeredBy: 'app' | 'agent' | 'us';
+  /** Of an answer of ours or of another agent, or of what broke the answer off. */
+  readonly decisionId: string | undefined;
+  /** With which a gRPC call ended; undefined where none was said. */
+  readonly grpcStatus: number | undefined;
   /** `cut`: the answer broke off or the caller left before its end. */
   readonly outcome: 'complete' | 'cut';
   /** Body bytes, without framing. */
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+}
+
+/** How a stream of bytes ended: one that was opaque from its start, or what an upgrade made of a request. */
+export interface StreamEnd {
+  /** `ended`: both directions came to their end in order. */
+  readonly outcome: 'ended' | 'cut';
+  /** That was upgraded. */
+  readonly request: Forwarded | undefined;
+  /** When it was joined, or the request's head was whole: `Deadlines.nowMs`. */
+  readonly startedMs: number;
+  /** From the caller, and to it. */
   readonly requestBytes: number;
   readonly responseBytes: number;
 }
@@ -61,7 +81,7 @@ export interface RequestReport<P> {
   finished(end: RequestEnd): void;
   upgraded(): void;
   /** An upgraded stream is over. */
-  upgradeEnded(how: 'ended' | 'cut'): void;
+  upgradeEnded(end: StreamEnd): void;
 }
 
 /** What a connection needs to serve requests, whichever version of HTTP they come in. */

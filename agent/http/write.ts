@@ -3,15 +3,7 @@ import { listOf } from './framing.ts';
 import { foldedName, type HeaderField } from './header-field.ts';
 import { isReservedName } from './reserved.ts';
 
-/** A request head as HTTP/1.1, in Latin-1. Fields hold no line breaks by construction (`HeaderField`). */
-export function writeRequestHead(
-  line: { readonly method: string; readonly target: string },
-  headers: readonly HeaderField[],
-): string {
-  return `${line.method} ${line.target} HTTP/1.1\r\n${writeFieldLines(headers)}\r\n`;
-}
-
-/** A response head as HTTP/1.1, in Latin-1. */
+/** A response head as HTTP/1.1, in Latin-1. Fields hold no line breaks by construction (`HeaderField`). */
 export function writeResponseHead(
   line: { readonly status: number; readonly reason: string },
   headers: readonly HeaderField[],

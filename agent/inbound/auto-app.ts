@@ -3,10 +3,8 @@ import type { SessionWaiter } from '#agent/http/h2/session-source.ts';
 import type { Forwarded, RequestSink, ResponseSink, Upstream } from '#agent/http/message.ts';
 import { WaitingRequest } from '#agent/tunnel/waiting-request.ts';
 import type { AppSessions } from './app-sessions.ts';
+import type { SpokenByApps } from './inbound-parts.ts';
 import type { AppProblem } from './report.ts';
-
-/** What an app was found to speak to callers of HTTP/2, by port. Forgotten when the app cannot be reached. */
-export type SpokenByApps = Map<number, 'http' | 'http2'>;
 
 export interface AutoAppParts {
   readonly port: number;

@@ -8,7 +8,9 @@ interface Named {
 
 export interface Handshakes<S> {
   /** A connection that has yet to prove itself; the oldest such one is cut where there are too many. */
-  begun(socket: Socket, shown: S): void;
+  begun(socket: Socket): void;
+  /** What we show in its handshake, which begins now. */
+  shows(socket: Socket, shown: S): void;
   /** The handshake over this connection is over: what was shown in it, where it is known. */
   finished(socket: Named): S | undefined;
 }
@@ -24,7 +26,7 @@ export interface HandshakeCeilings {
  * have proved themselves hold. `S`: what we show in the handshake.
  */
 export function createHandshakes<S>({ total, perAddress }: HandshakeCeilings): Handshakes<S> {
-  const unfinished = new Map<string, { readonly socket: Socket; readonly address: string; readonly shown: S }>(); // oldest first
+  const unfinished = new Map<string, { readonly socket: Socket; readonly address: string; shown: S | undefined }>(); // oldest first
   const counts = new Map<string, number>();
   const key = ({ remoteAddress, remotePort }: Named): string => `${remoteAddress} ${remotePort}`;
   const remove = (id: string): S | undefined => {
@@ -45,17 +47,21 @@ export function createHandshakes<S>({ total, perAddress }: HandshakeCeilings): H
     }
   };
   return {
-    begun(socket, shown) {
+    begun(socket) {
       const id = key(socket);
       const address = socket.remoteAddress ?? '';
       remove(id);
-      unfinished.set(id, { socket, address, shown });
+      unfinished.set(id, { socket, address, shown: undefined });
       counts.set(address, (counts.get(address) ?? 0) + 1);
       socket.once('close', () => {
         if (unfinished.get(id)?.socket === socket) remove(id);
       });
       if (counts.get(address)! > perAddress) cutOldest((other) => other === address);
       else if (unfinished.size > total) cutOldest(() => true);
+    },
+    shows(socket, shown) {
+      const entry = unfinished.get(key(socket));
+      if (entry !== undefined) entry.shown = shown;
     },
     finished: (socket) => remove(key(socket)),
   };

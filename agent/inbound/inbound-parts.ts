@@ -4,11 +4,13 @@ import type { AgentEmit } from '#agent/events.ts';
 import type { Deadlines } from '#agent/http/deadlines.ts';
 import type { IdentityStore } from '#agent/identity/store.ts';
 import type { HttpTimes, MessageLimits } from '#agent/http/service.ts';
-import type { SpokenByApps } from './auto-app.ts';
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { RuleIndex } from '#policy/decide.ts';
 import type { Clock } from '#runtime/clock.ts';
+
+/** What an app was found to speak to callers of HTTP/2, by port. Forgotten when the app cannot be reached. */
+export type SpokenByApps = Map<number, 'http' | 'http2'>;
 
 /** What the peers' side of an agent shares. */
 export interface InboundParts {

@@ -2,11 +2,9 @@ import type { InboundPortConfig } from '#agent/config-types.ts';
 import type { Answer } from '#agent/http/answers.ts';
 import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
+import { portHeader } from '#agent/tunnel/peer-ways.ts';
 import type { InboundParts, Proof } from './inbound-parts.ts';
 import { InboundReport, type AppProblem } from './report.ts';
-
-/** By it our agents name the port of the workload that an HTTP/2 request is for. Never passed on. */
-export const portHeader = 'x-eastwest-port';
 
 export interface NamedPorts {
   /** Of one port, made when it is first asked for. */

@@ -16,12 +16,12 @@ export interface Permit {
 export type DenyReason = 'no-rule-matches' | 'peer-svid-expired';
 
 /** What is judged: the call, and until when the caller's proof holds. */
-export interface JudgedCall extends Call {
+interface JudgedCall extends Call {
   readonly peerNotAfterMs: number;
 }
 
 /** Judges one request or connection. A peer whose SVID has expired since its handshake is nobody any more. */
-export function authorize(rules: RuleIndex, call: JudgedCall, nowMs: number): Result<Permit, DenyReason> {
+function authorize(rules: RuleIndex, call: JudgedCall, nowMs: number): Result<Permit, DenyReason> {
   if (nowMs >= call.peerNotAfterMs) return refuse('peer-svid-expired');
   const decision = decide(rules, call);
   return decision.allow

@@ -17,7 +17,7 @@ export function openH2c(pipe: Pipe, role: 'client' | 'server', handler: H2Sessio
   return createH2Session({ role, pipe, handler, clock, settings: h2cSettings(limits), times: h2cTimes(times) });
 }
 
-export function h2cSettings({ head }: MessageLimits): H2Settings {
+function h2cSettings({ head }: MessageLimits): H2Settings {
   return {
     windowBytes: 1024 * 1024,
     sessionWindowBytes: 16 * 1024 * 1024,
@@ -29,6 +29,6 @@ export function h2cSettings({ head }: MessageLimits): H2Settings {
   };
 }
 
-export function h2cTimes({ headMs, idleMs }: HttpTimes): H2Times {
+function h2cTimes({ headMs, idleMs }: HttpTimes): H2Times {
   return { ...defaultH2Times, headMs, idleMs };
 }

@@ -63,7 +63,7 @@ export async function openGuardedLink(
   return peer.ok ? ok({ pipe: toPipe(), socket, peer: peer.value }) : peer;
 }
 
-export async function connectMtls(
+async function connectMtls(
   order: ConnectOrder,
   { clock, signal }: ConnectParts,
 ): Promise<Result<{ socket: TLSSocket; peer: VerifiedPeer }, ConnectProblem>> {

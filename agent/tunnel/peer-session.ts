@@ -110,6 +110,9 @@ export class PeerSession implements H2SessionHandler, Carrier {
   get isRetired(): boolean {
     return this.#phase !== 'open';
   }
+  get isClosed(): boolean {
+    return this.#phase === 'closed';
+  }
   /** `fresh`: use it. `aging`: look for a newer one, use this while there is none. `closed`: no new stream. */
   get state(): 'fresh' | 'aging' | 'closed' {
     if (this.#phase !== 'open') return 'closed';

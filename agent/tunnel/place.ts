@@ -34,7 +34,7 @@ export class Place implements Choosable, EndpointUser, H1ClientOwner, StreamOwne
   constructor(endpoint: Endpoint, owner: PlaceOwner) {
     this.endpoint = endpoint;
     this.#owner = owner;
-    this.#options = { ...owner.http, owner: this, idleMs: Infinity };
+    this.#options = { ...owner.http, owner: this, idleMs: endpoint.way.idleMs };
     endpoint.users.add(this);
   }
 

@@ -18,6 +18,8 @@ export interface PlainWayParts {
 
 /** A foreign mTLS server (no tunnel): each stream is a TLS connection of its own. */
 export class PlainWay implements Way {
+  /** Most servers keep an idle connection for 5 s or more. */
+  readonly idleMs = 4_000;
   readonly #target: Target;
   readonly #parts: PlainWayParts;
   readonly #live = new Set<PlainConnection>();

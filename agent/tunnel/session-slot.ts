@@ -1,5 +1,5 @@
 import type { IdentityStore } from '#agent/identity/store.ts';
-import type { Clock } from '#runtime/clock.ts';
+import type { Clock, Timer } from '#runtime/clock.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { singleFlight } from '#runtime/single-flight.ts';
 import type { OpenProblem } from './peer.ts';
@@ -29,12 +29,15 @@ const maxSessions = 8;
  */
 export class SessionSlot implements SessionOwner, SessionWay {
   readonly target: Target;
+  /** The peer's agent never ends an idle stream. */
+  readonly idleMs = Infinity;
   readonly #parts: SlotParts;
   /** The newest first. */
   #serving: PeerSession[] = [];
   readonly #live = new Set<PeerSession>();
   readonly #connect: () => Promise<Result<PeerSession, OpenProblem>>;
-  #renewAtMs = 0;
+  /** Runs from one attempt to renew to the next. */
+  #renewing: Timer | undefined;
   #wasUsed = false;
   #isLeaving = false;
 
@@ -83,7 +86,8 @@ export class SessionSlot implements SessionOwner, SessionWay {
   /** What is in use is renewed ahead of need. */
   outdate(): void {
     for (const session of this.#serving) session.outdate();
-    this.#renewAtMs = 0;
+    this.#renewing?.cancel();
+    this.#renewing = undefined;
     this.#renew();
   }
 
@@ -121,8 +125,11 @@ export class SessionSlot implements SessionOwner, SessionWay {
     const { clock } = this.#parts;
     if (this.#serving.length === 0 || this.#isLeaving) return;
     if (!this.#isInUse()) return [...this.#serving].forEach((session) => session.retire());
-    if (clock.monotonic() < this.#renewAtMs) return;
-    this.#renewAtMs = clock.monotonic() + renewEveryMs;
+    if (this.#renewing !== undefined) return;
+    this.#renewing = clock.timer(renewEveryMs, () => {
+      this.#renewing = undefined;
+      if (this.#serving[0]?.state !== 'fresh') this.#renew(); // it did not work: the last good stays meanwhile
+    });
     void this.#connect();
   }
 
@@ -134,7 +141,9 @@ export class SessionSlot implements SessionOwner, SessionWay {
     const connected = await this.#parts.connect(this.target, this);
     if (!connected.ok) return connected;
     const session = connected.value;
+    if (session.isClosed) return refuse('unreachable');
     this.#live.add(session);
+    if (session.isRetired) return refuse('unreachable'); // it said goodbye with its first words
     const outdated = this.#serving.filter(({ state }) => state !== 'fresh');
     this.#serving = [session, ...this.#serving.filter(({ state }) => state === 'fresh')];
     for (const old of outdated) old.retire();

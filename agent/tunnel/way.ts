@@ -23,6 +23,8 @@ export interface WayOrder {
 export interface Way {
   /** Requests and streams in flight. */
   readonly load: number;
+  /** How long a stream may be kept without a request when the other side does not say. */
+  readonly idleMs: number;
   /** Connections that are open. */
   readonly connections: number;
   openStream(order: WayOrder): Promise<Result<PeerStream, OpenProblem>>;

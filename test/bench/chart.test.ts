@@ -17,7 +17,7 @@ describe('the chart', () => {
     expect(heights).toEqual([
       ['eastwest', 40],
       ['envoy', 160],
-      ['eastwest', 20],
+      ['eastwest', 160],
     ]);
   });
 

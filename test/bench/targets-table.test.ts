@@ -24,6 +24,7 @@ describe('the verdict on a target', () => {
     ['aim reached', { better: 'lower', must: 0.5, aim: 0.3 }, 0.2],
     ['reached', { better: 'lower', must: 0.5, aim: 0.3 }, 0.4],
     ['**missed by 20 %**', { better: 'lower', must: 0.5, aim: 0.3 }, 0.6],
+    ['**4.0 times too much**', { better: 'lower', must: 0.5, aim: 0.3 }, 2],
     ['**missed by 1 %**', { better: 'lower', must: 0.5, aim: 0.3 }, 0.501],
     ['aim reached', { better: 'higher', must: 3, aim: 4 }, 4],
     ['reached', { better: 'higher', must: 3, aim: 4 }, 3.5],

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createCounters, type AgentCounters } from '#agent/admin/metrics.ts';
-import type { Address, InboundPortConfig, UpstreamConfig } from '#agent/config-types.ts';
+import type { Address, InboundPortConfig, LimitsConfig, UpstreamConfig } from '#agent/config-types.ts';
 import type { AgentEvent } from '#agent/events.ts';
 import { createDeadlines } from '#agent/http/deadlines.ts';
 import { createIdentityStore, type IdentityStore } from '#agent/identity/store.ts';
@@ -43,17 +43,18 @@ async function halfAgent(domain: TestDomain, workload: string, lifeMs: number): 
   return { store, counters: createCounters(), events: [], rotate };
 }
 
-function commonParts(agent: HalfAgent) {
+function commonParts(agent: HalfAgent, limits: Partial<LimitsConfig> = {}) {
+  const all = { ...defaultLimits, ...limits };
   return {
     counters: agent.counters,
     emit: (event: AgentEvent) => void agent.events.push(event),
     clock: systemClock,
     deadlines: createDeadlines(systemClock),
-    limits: messageLimits(defaultLimits),
-    times: appTimes(defaultLimits),
+    limits: messageLimits(all),
+    times: appTimes(all),
     serverFirst: new Set(defaultServerFirst),
-    maxConnections: defaultLimits.connections,
-    maxRequests: defaultLimits.requests,
+    maxConnections: all.connections,
+    maxRequests: all.requests,
     inFlight: { requests: 0 },
   };
 }
@@ -61,7 +62,12 @@ function commonParts(agent: HalfAgent) {
 export async function startServing(
   domain: TestDomain,
   workload: string,
-  options: { ports: readonly InboundPortConfig[]; lifeMs?: number; whenExpired?: 'keep' | 'end' },
+  options: {
+    ports: readonly InboundPortConfig[];
+    lifeMs?: number;
+    whenExpired?: 'keep' | 'end';
+    limits?: Partial<LimitsConfig> | undefined;
+  },
 ): Promise<ServingAgent> {
   const agent = await halfAgent(domain, workload, options.lifeMs ?? 60_000);
   const rules = indexRules(
@@ -69,7 +75,7 @@ export async function startServing(
   );
   const inbound = await openInbound(
     {
-      ...commonParts(agent),
+      ...commonParts(agent, options.limits),
       identity: agent.store,
       randomBytes,
       rules: () => rules,
@@ -91,10 +97,12 @@ export async function startCalling(
     lifeMs?: number;
     whenExpired?: 'keep' | 'end';
     capture?: 'upstream' | 'http-proxy';
+    unknown?: 'refuse' | 'passthrough';
+    limits?: Partial<LimitsConfig> | undefined;
   },
 ): Promise<CallingAgent> {
   const agent = await halfAgent(domain, workload, options.lifeMs ?? 60_000);
-  const parts = commonParts(agent);
+  const parts = commonParts(agent, options.limits);
   const pool = createPeerPool({
     ...parts,
     identity: agent.store,
@@ -111,7 +119,7 @@ export async function startCalling(
     {
       upstreams: options.upstreams,
       httpProxy: options.capture === 'http-proxy' ? { listen: local } : undefined,
-      unknown: 'refuse',
+      unknown: options.unknown ?? 'refuse',
     },
   );
   return { ...agent, outbound, pool, upstream: outbound.upstreams[0]?.address ?? local };

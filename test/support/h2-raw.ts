@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { HpackDecoder } from '#agent/h2/hpack-decoder.ts';
 import { HpackEncoder } from '#agent/h2/hpack-encoder.ts';
 import { clientPreface, frameFlag, frameType } from '#agent/h2/frames.ts';
 import { defaultH2Times, type H2Times } from '#agent/h2/session-options.ts';
@@ -105,7 +104,7 @@ const typeNames = 'DATA HEADERS PRIORITY RST_STREAM SETTINGS PUSH_PROMISE PING G
 );
 
 /** In the order of their codes. */
-export const errorNames: readonly string[] = [
+const errorNames: readonly string[] = [
   ...['NO_ERROR', 'PROTOCOL_ERROR', 'INTERNAL_ERROR', 'FLOW_CONTROL_ERROR', 'SETTINGS_TIMEOUT', 'STREAM_CLOSED'],
   ...['FRAME_SIZE_ERROR', 'REFUSED_STREAM', 'CANCEL', 'COMPRESSION_ERROR', 'CONNECT_ERROR', 'ENHANCE_YOUR_CALM'],
 ];
@@ -271,14 +270,4 @@ async function against(
   const sent = (): RawFrame[] => readFrames(pipes.a.takeWritten());
   const story = (): string[] => frameStory(sent());
   return Object.assign(watched, { send, sent, story, settle: () => settle(pipes), peer: pipes.b });
-}
-
-/** Decodes blocks of one direction in order. */
-export function createBlockReader(): (block: Buffer) => string[] {
-  const decoder = new HpackDecoder({ tableBytes: 65_536, maxListBytes: 1_000_000, maxFields: 10_000 });
-  return (block) => {
-    const outcome = decoder.decode(block);
-    if (outcome !== 'decoded') throw new Error(outcome);
-    return decoder.fields.map(({ name, value }) => `${name}: ${value}`);
-  };
 }

@@ -1,6 +1,6 @@
 import { createServer, request, type Agent as HttpAgent, type IncomingMessage, type RequestListener } from 'node:http';
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
-import type { InboundPortConfig, UpstreamConfig } from '#agent/config-types.ts';
+import type { InboundPortConfig, LimitsConfig, UpstreamConfig } from '#agent/config-types.ts';
 import { startCalling, startServing, type CallingAgent, type ServingAgent } from './agent-pair.ts';
 import type { TestDomain } from './identities.ts';
 
@@ -14,6 +14,12 @@ export interface PairOptions extends Partial<InboundPortConfig> {
   readonly lifeMs?: number;
   readonly whenExpired?: 'keep' | 'end';
   readonly capture?: 'upstream' | 'http-proxy';
+  readonly unknown?: 'refuse' | 'passthrough';
+  /** Of prices' side. */
+  readonly limits?: Partial<LimitsConfig>;
+  /** Of cart's. */
+  readonly callerLimits?: Partial<LimitsConfig>;
+  readonly upstream?: Partial<UpstreamConfig>;
 }
 
 export interface Pair {
@@ -64,7 +70,8 @@ export class PairWorld {
 
   /** The workloads cart → prices, whose app listens on `appPort`. */
   async pair(appPort: number, options: PairOptions = {}): Promise<Pair> {
-    const { transport = 'tunnel', lifeMs = 60_000, whenExpired = 'keep', capture = 'upstream', ...changes } = options;
+    const { transport = 'tunnel', lifeMs = 60_000, whenExpired = 'keep', capture = 'upstream', ...others } = options;
+    const { unknown = 'refuse', limits, callerLimits, upstream: upstreamChanges, ...changes } = others;
     const port: InboundPortConfig = {
       port: 7002,
       app: { host: '127.0.0.1', port: appPort },
@@ -73,7 +80,7 @@ export class PairWorld {
       mtls: undefined,
       ...changes,
     };
-    const prices = await startServing(this.domain, 'prices', { ports: [port], lifeMs, whenExpired });
+    const prices = await startServing(this.domain, 'prices', { ports: [port], lifeMs, whenExpired, limits });
     const upstream: UpstreamConfig = {
       workload: 'prices',
       port: port.port,
@@ -83,8 +90,9 @@ export class PairWorld {
       endpoints: [prices.inbound.address],
       transport,
       ...upstreamDefaults,
+      ...upstreamChanges,
     };
-    const cart = await this.calling([upstream], { lifeMs, whenExpired, capture });
+    const cart = await this.calling([upstream], { lifeMs, whenExpired, capture, unknown, limits: callerLimits });
     this.onEnd(() => {
       prices.inbound.drain();
       prices.inbound.destroy();

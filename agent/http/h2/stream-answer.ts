@@ -2,6 +2,7 @@ import type { H2Stream } from '#agent/h2/types.ts';
 import type { Answer } from '#agent/http/answers.ts';
 import type { ResponseHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
+import type { Forwarded } from '#agent/http/message.ts';
 import type { RequestEnd } from '#agent/http/service.ts';
 import { sendAnswer, type Reader } from './h2-answer.ts';
 import { responseFields } from './h2-fields.ts';
@@ -12,6 +13,10 @@ export class StreamAnswer {
   /** Said to the caller, or meant where gRPC says it otherwise; 0 so far. */
   protected status = 0;
   protected answeredBy: RequestEnd['answeredBy'] = 'app';
+  protected decisionId: string | undefined;
+  protected grpcStatus: number | undefined;
+  /** When the request's head was whole. */
+  protected startedMs = 0;
   protected headSent = false;
   /** The window or the wire is full, and `onDrain` is due. */
   protected isBlocked = false;
@@ -77,8 +82,8 @@ export class StreamAnswer {
     return moved;
   }
 
-  protected summary(outcome: RequestEnd['outcome'], requestBytes: number): RequestEnd {
-    const { status, answeredBy, responseBytes } = this;
-    return { status, answeredBy, outcome, requestBytes, responseBytes };
+  protected summary(request: Forwarded, outcome: RequestEnd['outcome'], requestBytes: number): RequestEnd {
+    const { startedMs, status, answeredBy, decisionId, grpcStatus, responseBytes } = this;
+    return { request, startedMs, status, answeredBy, decisionId, grpcStatus, outcome, requestBytes, responseBytes };
   }
 }

@@ -1,5 +1,7 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ask, http2Client, startHttp2App } from '#support/h2-apps.ts';
 import { createTestDomain, type TestDomain } from '#support/identities.ts';
 import { PairWorld, send, sendRaw } from '#support/pair-world.ts';
 
@@ -61,5 +63,72 @@ describe('captured by HTTP_PROXY', () => {
     expect(await sendRaw(port, bytes)).toMatch(/^HTTP\/1\.1 502 /);
     expect(cart.counters.denied).toBe(1);
     expect(prices.counters.inboundRequests).toBe(0);
+  });
+
+  test('HTTP/2 with prior knowledge names its workloads by :authority', async () => {
+    const app = await startHttp2App((stream, headers) => {
+      stream.respond({ ':status': 200 });
+      stream.end(`${headers[':path']} ${headers[':authority']}`);
+    });
+    world.onEnd(() => app.end());
+    const { port, cart } = await world.pair(app.port, { capture: 'http-proxy', protocol: 'http2' });
+    const session = http2Client(port);
+    world.onEnd(() => session.destroy());
+    const to = (authority: string) => ({ ':path': '/a', ':authority': authority, ':scheme': 'http' });
+    const replies = await Promise.all([ask(session, to('prices:7002')), ask(session, to('elsewhere.example'))]);
+    expect(replies[0]).toMatchObject({ status: 200, body: '/a prices:7002' });
+    expect(replies[1]).toMatchObject({ status: 502 });
+    expect(cart.counters).toMatchObject({ requests: 2, denied: 1 });
+  });
+
+  test.each([
+    ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', '\0\0'],
+    ['HTTP/1.1', 'GET / HTTP/1.1\r\nHost: prices\r\n\r\n', 'HTTP/1.1 200 OK'],
+    ['something else', '\0 hello', '\0 hello'],
+  ])('after CONNECT the first bytes tell, also when they come with it: %s', async (protocol, bytes, answer) => {
+    const app =
+      protocol === 'something else'
+        ? await world.tcpApp((socket) => void socket.pipe(socket))
+        : await world.httpApp((_, reply) => reply.end('through'));
+    const { port } = await world.pair(app, { capture: 'http-proxy', protocol: 'auto' });
+    const socket = connect({ port, host: '127.0.0.1' }, () =>
+      socket.write(`CONNECT prices:7002 HTTP/1.1\r\nHost: prices:7002\r\n\r\n${bytes}`, 'latin1'),
+    );
+    world.onEnd(() => socket.destroy());
+    let heard = '';
+    socket.on('data', (data) => (heard += data.toString('latin1')));
+    await expect.poll(() => heard).toContain(`HTTP/1.1 200 Connection Established\r\n\r\n${answer}`);
+  });
+});
+
+describe('past the mesh, where that is allowed', () => {
+  test('requests go to whom they name, in plaintext and without identity', async () => {
+    const outside = await world.httpApp((incoming, reply) => reply.end(JSON.stringify(incoming.headers)));
+    const app = await world.httpApp((_, reply) => reply.end('inside'));
+    const { port } = await world.pair(app, { capture: 'http-proxy', unknown: 'passthrough' });
+    const host = `127.0.0.1:${outside}`;
+    const reply = await send(port, { path: `http://${host}/a`, headers: { host } });
+    expect(JSON.parse(reply.body)).toMatchObject({ host });
+    expect(reply.body).not.toContain('spiffe');
+    expect(await send(port, { path: 'http://prices:7002/', headers: { host: 'prices:7002' } })).toMatchObject({
+      body: 'inside',
+    });
+  });
+
+  test('CONNECT is opaque, and 503 or a cut tells that nobody is there', async () => {
+    const outside = await world.tcpApp((socket) => void socket.pipe(socket));
+    const app = await world.httpApp((_, reply) => reply.end('inside'));
+    const { port, cart } = await world.pair(app, { capture: 'http-proxy', unknown: 'passthrough' });
+    const socket = connect({ port, host: '127.0.0.1' }, () =>
+      socket.write(`CONNECT 127.0.0.1:${outside} HTTP/1.1\r\nHost: 127.0.0.1:${outside}\r\n\r\nGET is echoed`),
+    );
+    world.onEnd(() => socket.destroy());
+    let heard = '';
+    socket.on('data', (data) => (heard += String(data)));
+    await expect.poll(() => heard).toContain('Established\r\n\r\nGET is echoed');
+    expect(cart.counters).toMatchObject({ streams: 1, openStreams: 1 });
+    expect(await send(port, { path: 'http://127.0.0.1:1/', headers: { host: '127.0.0.1:1' } })).toMatchObject({
+      status: 503,
+    });
   });
 });

@@ -60,12 +60,16 @@ const floods: [string, Buffer][] = [
     Buffer.concat([
       headersFrame(1, getHead, endStream),
       rawFrame(data, 0, 1, 'x'),
-      many(12_000, () => rawFrame(data, 0, 1, 'x')),
+      many(42_000, () => rawFrame(data, 0, 1, 'x')),
     ]),
   ],
   [
     '100,000 fields',
-    rawFrame(headers, endHeaders, 1, Buffer.concat([plainBlock(getHead), Buffer.alloc(25_000, 0x90)])),
+    Buffer.concat([
+      rawFrame(headers, 0, 1, plainBlock(getHead)),
+      many(6, () => rawFrame(continuation, 0, 1, Buffer.alloc(16_000, 0x90))),
+      rawFrame(continuation, endHeaders, 1, Buffer.alloc(4_000, 0x90)),
+    ]),
   ],
   [
     'a field block that blows up',

@@ -25,8 +25,8 @@ class Diary implements FrameSink {
   onDataEnd(): void {
     this.lines.push(`${this.#head} ${Buffer.concat(this.#data).toString('hex')}`);
   }
-  onFrame(_head: FrameHead, payload: Buffer): void {
-    this.lines.push(`${this.#head} ${payload.toString('hex')}`);
+  onFrame({ length }: FrameHead, bytes: Buffer, at: number): void {
+    this.lines.push(`${this.#head} ${bytes.toString('hex', at, at + length)}`);
   }
   onBadPadding(): void {
     this.lines.push('bad padding');

@@ -99,7 +99,7 @@ describe('field blocks', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 5 }), (blocks) => {
         const decoder = new HpackDecoder(limits);
-        for (const block of blocks) if (decoder.decode(Buffer.from(block)) === 'malformed') return;
+        for (const block of blocks) expect(decoder.decode(Buffer.from(block))).toMatch(/^[a-z]+$/);
       }),
       { numRuns: 2_000 },
     );

@@ -3,7 +3,7 @@ import { BodyReader } from '#agent/http/body.ts';
 import { BodyWriter } from '#agent/http/body-writer.ts';
 import type { Framing } from '#agent/http/framing.ts';
 import { headerField } from '#agent/http/header-field.ts';
-import { createMemoryPipes } from '../../support/memory-pipe.ts';
+import { createMemoryPipes } from '#support/memory-pipe.ts';
 
 const limits = { maxTrailerBytes: 1_024, maxTrailers: 8 };
 const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1');

@@ -10,8 +10,8 @@ import { originForm } from '#agent/http/target.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
-import { createFakeClock } from '../../support/fake-clock.ts';
-import { createMemoryPipes, type MemoryPipe, type MemoryPipeOptions } from '../../support/memory-pipe.ts';
+import { createFakeClock } from '#support/fake-clock.ts';
+import { createMemoryPipes, type MemoryPipe, type MemoryPipeOptions } from '#support/memory-pipe.ts';
 
 /** One end that a test plays by hand: what it got, and how that ended. */
 export class Hand implements PipeReader {

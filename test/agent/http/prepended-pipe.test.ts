@@ -4,7 +4,7 @@ import { dialBy } from '#agent/http/dial.ts';
 import { prependPipe } from '#agent/http/prepended-pipe.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
-import { createMemoryPipes } from '../../support/memory-pipe.ts';
+import { createMemoryPipes } from '#support/memory-pipe.ts';
 import { quiet } from './h1-stage.ts';
 
 test('bytes that somebody has read come first, once the new reader is ready, and then the rest', async () => {

@@ -13,7 +13,8 @@ test.each([
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
       accepted.push(socket);
-      handshakes.begun(socket, `certificate ${accepted.length}`);
+      handshakes.begun(socket);
+      handshakes.shows(socket, `certificate ${accepted.length}`);
       if (accepted.length === 1) expect(handshakes.finished(socket)).toBe('certificate 1'); // it proves itself
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createMemoryPipes } from '../../support/memory-pipe.ts';
-import { createRecordingReader } from '../../support/recording-reader.ts';
+import { createMemoryPipes } from '#support/memory-pipe.ts';
+import { createRecordingReader } from '#support/recording-reader.ts';
 
 function joined(options: Parameters<typeof createMemoryPipes>[0] = { delivery: 'manual' }) {
   const pipes = createMemoryPipes(options);

@@ -79,6 +79,17 @@ describe('a foreign server of HTTP/1.1', () => {
     expect(foreign.accepted).toBe(1);
   });
 
+  test('is not asked on a connection that it may just be closing', async () => {
+    using stage = new TunnelStage(domain);
+    const foreign = await listen(createHttpsServer(await tlsOptions(), (_request, reply) => void reply.end('ok')));
+    const { pool } = await stage.call('cart');
+    const upstream = pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http1');
+    await ask(upstream);
+    await stage.clock.advance(5_000);
+    await until(() => foreign.open.size === 0);
+    expect([(await ask(upstream)).status, foreign.accepted]).toEqual([200, 2]);
+  });
+
   test('is left in good time: no request goes out on a connection whose certificates are about to expire', async () => {
     using stage = new TunnelStage(domain);
     const foreign = await listen(createHttpsServer(await tlsOptions(), (_request, reply) => void reply.end('ok')));

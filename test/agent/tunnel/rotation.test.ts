@@ -68,6 +68,10 @@ describe('when our identity is replaced', () => {
     await cart.rotate();
     await until(() => cart.events.some(({ event }) => event === 'failed'));
     expect((await ask(upstream)).status).toBe(200);
+    const failures = cart.events.length;
+    await stage.clock.advance(3_000);
+    await until(() => cart.events.length > failures); // though nobody needs another stream
+    expect((await ask(upstream)).status).toBe(200);
   });
 });
 
@@ -108,7 +112,7 @@ describe('certificates that both ends prove anew on a session', () => {
     const stream = await opaqueCaller(cart.pool.open(stage.peer('prices', [prices.address], { port: 7003 })));
     for (let step = 0; step < 21; step += 1) await stage.clock.advance(minuteMs / 2);
     await stream.got.told('cut');
-    expect(cart.unproved).toEqual(['silent']);
+    expect(new Set(cart.unproved)).toEqual(new Set(['silent'])); // and a younger session's with the same certificate
   });
 
   test.each(['keep', 'end'] as const)('without them, whenExpired: %s decides', async (whenExpired) => {

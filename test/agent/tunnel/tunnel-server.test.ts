@@ -65,7 +65,8 @@ test('one slow reader holds up nobody else (A54)', async () => {
   const flood = (pipe: Pipe): void => {
     const chunk = Buffer.alloc(65_536, 'x');
     const fill = (): void => {
-      while (pipe.write(chunk)) sent += chunk.length;
+      do sent += chunk.length;
+      while (pipe.write(chunk));
     };
     const nothing = (): void => undefined;
     pipe.reader = { onBytes: nothing, onEnd: nothing, onCut: nothing, onDrain: fill };

@@ -1,0 +1,157 @@
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import type { IdentitySnapshot } from '#agent/identity/store.ts';
+import { guardedServer } from '#agent/pipe/guarded-tls.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
+import { TlsPipe } from '#agent/pipe/tls-pipe.ts';
+import { alpnOffer } from '#agent/tls/client-hello.ts';
+import { handshakeDeadlineMs, serverTlsOptions } from '#agent/tls/contexts.ts';
+import { verifyPeer } from '#agent/tls/verified-peer.ts';
+import { maxOpenFiles } from '#runtime/open-files.ts';
+import { createHandshakes, type Handshakes } from './handshakes.ts';
+import type { InboundParts } from './inbound-parts.ts';
+import type { AcceptedLink } from './serve-plain.ts';
+
+/** Each caller's connection needs one to the app, and the app's side of the agent needs sockets too. */
+const openFilesForPeers = Math.floor((maxOpenFiles() ?? Infinity) * 0.4);
+const handshakeCeilings = { total: 512, perAddress: 256 };
+/** A caller that vanished without a word is noticed by TCP keep-alive; without it its streams would stay for good. */
+const keepAliveMs = 30_000;
+
+export interface MtlsServer {
+  /** To be told to listen. */
+  readonly tcp: Server;
+  /** Ends listening, and follows our identity no more. */
+  close(): void;
+}
+
+/**
+ * Hands over connections whose other end has proved itself; counts and logs the others. A caller without ALPN may bring
+ * a protocol in which the end of the stream means something: its TLS runs over a wire that tells a cut from an end (A76).
+ */
+export async function createMtlsServer(
+  parts: InboundParts,
+  onAccepted: (accepted: AcceptedLink) => void,
+): Promise<MtlsServer> {
+  const first = await parts.identity.first(new AbortController().signal);
+  return new Acceptor(parts, first, onAccepted);
+}
+
+class Acceptor implements MtlsServer {
+  readonly tcp: Server;
+  readonly #parts: InboundParts;
+  readonly #onAccepted: (accepted: AcceptedLink) => void;
+  readonly #handshakes: Handshakes<IdentitySnapshot> = createHandshakes(handshakeCeilings);
+  readonly #tls;
+  readonly #unsubscribe: () => void;
+  #identity: IdentitySnapshot;
+
+  constructor(parts: InboundParts, first: IdentitySnapshot, onAccepted: (accepted: AcceptedLink) => void) {
+    this.#parts = parts;
+    this.#identity = parts.identity.current() ?? first;
+    this.#onAccepted = onAccepted;
+    this.#tls = createTlsServer({
+      ...serverTlsOptions(this.#identity),
+      allowHalfOpen: true,
+      ALPNCallback: ({ protocols }) => ['h2', 'http/1.1'].find((protocol) => protocols.includes(protocol)),
+    });
+    this.#tls.on('secureConnection', (socket) => {
+      const shown = this.#handshakes.finished(socket);
+      socket.on('error', () => undefined); // 'close' follows
+      this.#judge(socket, shown, () => new TlsPipe(socket));
+    });
+    this.#tls.on('tlsClientError', (error, socket) => this.#refuse(socket, handshakeReason(error, socket)));
+    this.tcp = createTcpServer(
+      { noDelay: true, allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
+      (socket) => this.#meet(socket),
+    );
+    this.tcp.maxConnections = Math.min(parts.maxConnections, openFilesForPeers);
+    this.#unsubscribe = parts.identity.subscribe((snapshot) => {
+      this.#identity = snapshot;
+      this.#tls.setSecureContext(serverTlsOptions(snapshot));
+    });
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.tcp.close();
+  }
+
+  /** Waits for what the caller says first. */
+  #meet(socket: Socket): void {
+    this.#handshakes.begun(socket);
+    let early: Buffer = Buffer.alloc(0);
+    const leave = (): void => {
+      overdue.cancel();
+      socket.off('readable', read).off('end', ended).off('close', gone).off('error', failed);
+    };
+    const read = (): void => {
+      const bytes = socket.read() as Buffer | null;
+      if (bytes === null) return;
+      early = early.length === 0 ? bytes : Buffer.concat([early, bytes]);
+      const offer = alpnOffer(early);
+      if (offer === 'more') return;
+      leave();
+      socket.unshift(early);
+      this.#handshakes.shows(socket, this.#identity);
+      if (offer === 'some') this.#tls.emit('connection', socket);
+      else this.#shakeGuarded(socket);
+    };
+    let reason = 'ECONNRESET';
+    const failed = (error: NodeJS.ErrnoException): void => void (reason = error.code ?? reason);
+    const gone = (): void => {
+      leave();
+      this.#refuse(socket, reason);
+    };
+    const overdue = this.#parts.clock.timer(handshakeDeadlineMs, () => {
+      reason = 'ERR_TLS_HANDSHAKE_TIMEOUT';
+      socket.destroy();
+    });
+    const ended = (): void => void socket.destroy();
+    socket.on('readable', read).once('end', ended).once('close', gone).once('error', failed);
+  }
+
+  #shakeGuarded(raw: Socket): void {
+    const { socket, toPipe } = guardedServer(raw, serverTlsOptions(this.#identity));
+    let reason = 'ECONNRESET';
+    const overdue = this.#parts.clock.timer(handshakeDeadlineMs, () => {
+      reason = 'ERR_TLS_HANDSHAKE_TIMEOUT';
+      socket.destroy();
+    });
+    const gone = (): void => {
+      overdue.cancel();
+      this.#refuse(raw, reason);
+    };
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      reason = error.code ?? reason;
+      socket.destroy();
+    });
+    socket.once('close', gone);
+    socket.once('secure', () => {
+      overdue.cancel();
+      socket.off('close', gone);
+      this.#judge(socket, this.#handshakes.finished(raw), toPipe);
+    });
+  }
+
+  #judge(socket: TLSSocket, shown: IdentitySnapshot | undefined, toPipe: () => Pipe): void {
+    const { identity, clock } = this.#parts;
+    const bundle = identity.current()?.bundle;
+    const verified = bundle && verifyPeer(socket, { bundle, nowMs: clock.now() });
+    if (!verified?.ok) return this.#refuse(socket, verified ? verified.reason : 'no-identity');
+    if (shown === undefined) return this.#refuse(socket, 'ECONNRESET'); // its TCP connection is gone already
+    this.#onAccepted({ socket, tls: socket, pipe: toPipe(), peer: verified.value, shown });
+  }
+
+  #refuse(socket: Socket, reason: string): void {
+    this.#parts.counters.handshakesRefused += 1;
+    this.#parts.emit({ event: 'inbound.handshake-refused', from: socket.remoteAddress ?? 'unknown', reason });
+    socket.destroy(); // Node leaves it open, also after its own deadline
+  }
+}
+
+/** OpenSSL's verdict on the caller's chain where there is one: Node reports that as a mere hang-up. */
+function handshakeReason(error: Error & { code?: string }, socket: TLSSocket): string {
+  const verdict: unknown = socket.authorizationError; // a code such as CERT_HAS_EXPIRED, whatever its type says
+  return typeof verdict === 'string' ? verdict : (error.code ?? 'handshake-failed');
+}

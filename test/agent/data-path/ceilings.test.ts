@@ -1,0 +1,97 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ask, http2Client, startHttp2App } from '#support/h2-apps.ts';
+import { createTestDomain, type TestDomain } from '#support/identities.ts';
+import { PairWorld, send, type PairOptions } from '#support/pair-world.ts';
+
+let domain: TestDomain;
+let world: PairWorld;
+
+beforeAll(async () => {
+  domain = await createTestDomain();
+});
+beforeEach(() => {
+  world = new PairWorld(domain);
+});
+afterEach(() => world[Symbol.dispose]());
+
+const get = { ':path': '/', ':authority': 'prices', ':scheme': 'http' };
+
+describe('what is in flight has a ceiling', () => {
+  test.each<[string, PairOptions]>([
+    ['of one upstream', { upstream: { maxRequests: 3 } }],
+    ['of all upstreams', { callerLimits: { requests: 3 } }],
+    ['of all callers', { limits: { requests: 3 } }],
+  ])('%s: 503 with a problem document beyond it, and room again after it', async (_name, options) => {
+    const waiting: (() => void)[] = [];
+    const app = await world.httpApp((_, reply) => void waiting.push(() => reply.end('ok')));
+    const { port } = await world.pair(app, options);
+    const first = [send(port), send(port), send(port)];
+    await expect.poll(() => waiting.length).toBe(3);
+    expect(await send(port)).toMatchObject({ status: 503, headers: { 'content-type': 'application/problem+json' } });
+    for (const answer of waiting.splice(0)) answer();
+    for (const reply of await Promise.all(first)) expect(reply.status).toBe(200);
+    const next = send(port);
+    await expect.poll(() => waiting.length).toBe(1);
+    waiting[0]?.();
+    expect((await next).status).toBe(200);
+  });
+
+  test('an upgraded request leaves its room to others', async () => {
+    const app = await world.tcpApp((socket) => {
+      socket.on('data', (bytes) => {
+        const isUpgrade = bytes.toString().includes('websocket');
+        socket.write(
+          isUpgrade
+            ? 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+            : 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+        );
+      });
+    });
+    const { port, cart, prices } = await world.pair(app, { limits: { requests: 1 }, callerLimits: { requests: 1 } });
+    const { request } = await import('node:http');
+    const upgrade = request({ port, host: '127.0.0.1', headers: { connection: 'upgrade', upgrade: 'websocket' } });
+    await new Promise((resolve) => {
+      upgrade.on('upgrade', (_, socket) => {
+        world.onEnd(() => socket.destroy());
+        resolve(undefined);
+      });
+      upgrade.end();
+    });
+    expect((await send(port)).status).toBe(200);
+    expect([cart.counters.openStreams, prices.counters.inboundOpenStreams]).toEqual([1, 1]);
+  });
+});
+
+describe('an upstream with a timeout', () => {
+  test('HTTP/1.1: 504 when no answer has come by then, a cut in the middle of one', async () => {
+    const app = await world.httpApp((incoming, reply) => {
+      if (incoming.url === '/half') reply.write('half');
+    });
+    const { port, cart } = await world.pair(app, { upstream: { timeoutMs: 200 } });
+    expect(await send(port)).toMatchObject({ status: 504, headers: { 'content-type': 'application/problem+json' } });
+    await expect(send(port, { path: '/half' })).rejects.toThrow();
+    expect(cart.counters).toMatchObject({ requests: 2, failed: 2 });
+  });
+
+  test('gRPC: DEADLINE_EXCEEDED', async () => {
+    const app = await startHttp2App(() => undefined);
+    world.onEnd(() => app.end());
+    const { port } = await world.pair(app.port, { protocol: 'http2', upstream: { timeoutMs: 200 } });
+    const session = http2Client(port);
+    world.onEnd(() => session.destroy());
+    const call = { ...get, ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' };
+    expect((await ask(session, call, '')).headers).toMatchObject({ ':status': 200, 'grpc-status': '4' });
+  });
+});
+
+test('heads and header counts over the ceilings are refused with 431, an answer over them with 502 (A55)', async () => {
+  const app = await world.httpApp((_, reply) => reply.setHeader('x-large', 'x'.repeat(3_000)).end());
+  const { port } = await world.pair(app, {
+    limits: { headBytes: 2_000 },
+    callerLimits: { headBytes: 2_500, headers: 20 },
+  });
+  expect((await send(port, { headers: { a: 'x'.repeat(2_600) } })).status).toBe(431);
+  const many = Object.fromEntries(Array.from({ length: 21 }, (_, index) => [`x-${index}`, 'y']));
+  expect((await send(port, { headers: many })).status).toBe(431);
+  expect((await send(port)).status).toBe(502);
+});

@@ -1,0 +1,46 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect } from 'node:tls';
+import type { TestAuthority, TestCertificate } from './test-ca.ts';
+
+export interface MtlsRelay extends AsyncDisposable {
+  /** Plain TCP. */
+  readonly port: number;
+}
+
+/** For programs that have no client certificate: what they say at `port` goes over mTLS to `to`, one connection each. */
+export async function startMtlsRelay(
+  to: number,
+  own: { readonly ca: TestAuthority; readonly certificate: TestCertificate; readonly alpn: readonly string[] },
+): Promise<MtlsRelay> {
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (plain) => {
+    const secured = connect({
+      ...{ host: '127.0.0.1', port: to, ALPNProtocols: [...own.alpn], allowHalfOpen: true },
+      ...{ cert: own.certificate.chainPem, key: own.certificate.keyPem, ca: own.ca.bundlePem },
+      checkServerIdentity: () => undefined,
+    });
+    for (const [one, other] of [
+      [plain, secured],
+      [secured, plain],
+    ] as const) {
+      open.add(one);
+      one.on('error', () => undefined); // 'close' follows
+      one.once('close', () => {
+        open.delete(one);
+        other.destroySoon();
+      });
+      one.pipe(other);
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      for (const socket of open) socket.destroy();
+      await once(server, 'close');
+    },
+  };
+}
