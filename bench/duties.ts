@@ -32,6 +32,11 @@ export async function checkDuties(pair: Pair): Promise<void> {
   }
 }
 
+/** Throws unless the app hears of nobody: else the figures would say nothing of what duties cost. */
+export async function checkNeglect(pair: Pair): Promise<void> {
+  if ((await throughPair(pair)).includes('cart')) throw new Error(`${pair.subject} tells the app who calls`);
+}
+
 /** What the app says of its caller; of bytes, what comes back. */
 async function throughPair({ place: { protocol, egressPort } }: Pair): Promise<string> {
   const url = `http://127.0.0.1:${egressPort}`;

@@ -27,8 +27,9 @@ let places = 0;
 export async function createPlace(settings: Omit<PairSettings, keyof StartOptions>): Promise<Place> {
   const { workDir, identities, protocol, appPort } = settings;
   places += 1;
+  const dir = join(workDir, `pair-${places}`);
   const [egressPort, ingressPort] = [await freePort(), await freePort()];
-  return { ...identities, dir: join(workDir, `pair-${places}`), protocol, egressPort, ingressPort, appPort };
+  return { ...identities, dir, protocol, egressPort, ingressPort, appPort };
 }
 
 export async function startPair(subject: Subject, settings: PairSettings): Promise<Pair> {

@@ -23,13 +23,15 @@ export function missingProgram(name: string): string | undefined {
   return findProgram(name) === undefined ? `${name} is not on PATH` : undefined;
 }
 
-/** The first version number in what the program says of itself. */
+/** The first three-part version number in what the program says of itself. */
 export async function versionOf(name: string, ...words: readonly string[]): Promise<string> {
   // Some end with an error after telling their version.
   const said = await promisify(execFile)(findProgram(name) ?? name, [...words]).catch(
     (error: { stdout?: string; stderr?: string }) => error,
   );
-  return /\d+(\.\d+)+/.exec(`${said.stdout ?? ''}${said.stderr ?? ''}`)?.[0] ?? 'of unknown version';
+  const text = `${said.stdout ?? ''}${said.stderr ?? ''}`;
+  const from = Math.max(0, text.search(/\bversion\b/i)); // a path with numbers may stand before it
+  return /\d+\.\d+\.\d+/.exec(text.slice(from))?.[0] ?? 'of unknown version';
 }
 
 function isExecutable(path: string): boolean {

@@ -27,25 +27,25 @@ export async function runRounds(bench: Bench, samples: Samples, plan: RoundsPlan
   const { app, appPort, pairs } = await startAll(plan.protocol, bench, { samples, stack });
   // Generator and app compile while nobody is measured.
   await loader.run({ ...plan.warmUp.work, ...directly, connections: plan.warmUp.connections, port: appPort });
-  const one = async (scenario: string, load: Load, counts: 'counts' | 'passes'): Promise<void> => {
+  const one = async (scenario: string, load: Load): Promise<void> => {
     for (const pair of pairs) {
       if (samples.misses(scenario, pair.subject)) continue;
       try {
-        const measured = await measure(pair, load, { loader, app });
-        if (counts === 'counts') samples.add(scenario, pair.subject, plan.metrics(measured));
+        samples.add(scenario, pair.subject, plan.metrics(await measure(pair, load, { loader, app })));
       } catch (error) {
         bench.signal.throwIfAborted();
         missed(bench, samples, { subject: pair.subject, scenario, error });
       }
     }
   };
-  const { scenario: coldScenario, ...warmUp } = plan.warmUp;
-  bench.progress(coldScenario ?? 'warming up');
-  await one(coldScenario ?? 'warm-up', warmUp, coldScenario === undefined ? 'passes' : 'counts');
+  const { scenario: cold, ...warmUp } = plan.warmUp;
+  bench.progress(cold ?? 'warming up');
+  if (cold !== undefined) await one(cold, warmUp);
+  else for (const pair of pairs) await measure(pair, warmUp, { loader, app }).catch(() => undefined); // fails again below
   for (const [scenario, load] of Object.entries(plan.loads)) {
     for (let round = 1; round <= plan.rounds; round += 1) {
       bench.progress(`${scenario}: round ${round} of ${plan.rounds}`);
-      await one(scenario, load, 'counts');
+      await one(scenario, load);
     }
   }
 }

@@ -12,6 +12,7 @@ import { http } from './parts/http.ts';
 import { issue } from './parts/issue.ts';
 import { memory } from './parts/memory.ts';
 import type { Gap, Part } from './parts/part.ts';
+import { policy } from './parts/policy.ts';
 import { start } from './parts/start.ts';
 import { tail } from './parts/tail.ts';
 import { tcp } from './parts/tcp.ts';
@@ -21,8 +22,9 @@ import { performanceChart } from './report/performance-chart.ts';
 import { jsonLines, partSection, performanceDocument, type PartResult } from './report/report.ts';
 import { subjects } from './subjects.ts';
 import { eastwest } from './subjects/eastwest.ts';
+import { envoyHttp1 } from './subjects/envoy.ts';
 
-export const parts: readonly Part[] = [http, grpc, tcp, bulk, connections, tail, memory, start, issue];
+export const parts: readonly Part[] = [http, grpc, tcp, bulk, connections, tail, memory, policy, start, issue];
 
 const documents = join(import.meta.dirname, '..', 'docs');
 
@@ -87,8 +89,9 @@ function seconds(sinceMs: number): string {
 }
 
 async function versions(): Promise<readonly string[]> {
-  const programs = new Map(subjects.map((subject) => [subject.program, subject]));
-  const installed = [...programs.values()].filter(({ program }) => missingProgram(program) === undefined);
+  const installed = subjects.filter(
+    ({ name, program }) => missingProgram(program) === undefined && name !== envoyHttp1.name,
+  );
   const told = installed.map(async ({ name, program, versionWords }) => {
     return `${name} ${await versionOf(program, ...versionWords)}`;
   });

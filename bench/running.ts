@@ -101,7 +101,9 @@ async function isOpen(port: number): Promise<boolean> {
   }
 }
 
-/** A port that nobody uses at this moment. */
+const given = new Set<number>();
+
+/** A port that nobody uses at this moment, and that was not given away before. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -109,5 +111,7 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
+  if (given.has(address.port)) return freePort();
+  given.add(address.port);
   return address.port;
 }

@@ -3,7 +3,7 @@ import type { Figure, Findings, Gap } from './parts/part.ts';
 /** Gathers what a part finds, round by round. */
 export interface Samples {
   add(scenario: string, subject: string, metrics: Readonly<Record<string, number>>): void;
-  /** Takes back what was found of this scenario (undefined: of all) so far. */
+  /** Takes back what was found of this scenario (undefined: of all) so far. Only the first reason is kept. */
   miss(gap: Gap): void;
   misses(scenario: string, subject: string): boolean;
   findings(): Findings;
@@ -24,7 +24,10 @@ export function createSamples(): Samples {
         figures.set(key, figure);
       }
     },
-    miss: (gap) => void gaps.push(gap),
+    miss(gap) {
+      const known = gaps.some(({ subject, scenario }) => subject === gap.subject && scenario === gap.scenario);
+      if (!known) gaps.push(gap);
+    },
     findings: () => ({
       figures: [...figures.values()].filter(({ scenario, subject }) => !misses(scenario, subject)),
       gaps,

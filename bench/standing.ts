@@ -1,12 +1,12 @@
 import { appOf, startApp } from './app.ts';
-import { checkDuties } from './duties.ts';
+import { checkDuties, checkNeglect } from './duties.ts';
 import { startPair, type Pair, type PairSettings } from './pair.ts';
 import type { Bench } from './parts/part.ts';
 import { freePort, type Running } from './running.ts';
 import type { Samples } from './samples.ts';
 import type { Protocol, Subject } from './subjects/subject.ts';
 
-/** An app and all pairs in front of it, each with its duties checked. */
+/** An app and all pairs in front of it, each seen to do its duties (or to neglect them, where that is the point). */
 export interface Standing {
   readonly app: Running;
   readonly appPort: number;
@@ -45,7 +45,7 @@ async function startOne(
   }
   try {
     const pair = stack.use(await startPair(subject, settings));
-    await checkDuties(pair);
+    await (subject.duties === 'checked' ? checkDuties(pair) : checkNeglect(pair));
     return pair;
   } catch (error) {
     settings.signal.throwIfAborted();
@@ -61,6 +61,7 @@ export function missed(
 ): void {
   const why = (error instanceof Error ? error.message : String(error)).trim();
   bench.progress(`${scenario ?? 'all'} ${subject} failed: ${why}`);
-  const [first = ''] = why.split('\n');
-  samples.miss({ subject, scenario, why: `failed: ${first.slice(0, 300)}` });
+  const lines = why.split('\n');
+  const told = lines.length === 1 ? why : `${lines[0]} … ${lines.at(-1)}`;
+  samples.miss({ subject, scenario, why: `failed: ${told.slice(0, 400)}` });
 }

@@ -37,6 +37,7 @@ export function createConnectDriver(
     start() {
       for (let line = 0; line < connections; line += 1) next();
     },
+    settled: () => Promise.resolve(),
     finish: () => Promise.resolve(),
     close() {
       running = false;

@@ -9,7 +9,7 @@ export function createEchoDriver(
   tally: Tally,
 ): Driver {
   const message = Buffer.alloc(messageBytes, 'm');
-  return createLinesDriver(connections, tally, (isRunning) => {
+  return createLinesDriver(connections, tally, (again) => {
     let [sentMs, missing] = [0, messageBytes];
     const send = (): void => {
       sentMs = performance.now();
@@ -22,7 +22,7 @@ export function createEchoDriver(
       if (missing < 0) tally.failed('more came back than was sent');
       missing = messageBytes;
       tally.answered(performance.now() - sentMs);
-      if (isRunning()) send();
+      if (again()) send();
     });
     return { socket, send };
   });

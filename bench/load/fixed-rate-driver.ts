@@ -52,6 +52,7 @@ export function createFixedRateDriver(
       Atomics.store(schedule.control, control.phase, 1);
       Atomics.notify(schedule.control, control.phase);
     },
+    settled: () => Promise.resolve(),
     async finish() {
       if (pacer === undefined) return;
       const ended = once(pacer, 'exit');

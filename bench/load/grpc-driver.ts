@@ -34,7 +34,7 @@ export function createGrpcDriver(
   work: GrpcWork & { readonly port: number; readonly connections: number },
   tally: Tally,
 ): Driver {
-  return createLinesDriver(work.connections, tally, (isRunning) => openGrpcLine(work, tally, isRunning));
+  return createLinesDriver(work.connections, tally, (again) => openGrpcLine(work, tally, again));
 }
 
 /** A stream, or with unary calls the current one of a row of streams. */
@@ -48,7 +48,7 @@ interface Call {
 function openGrpcLine(
   { port, calls, streams, messageBytes }: GrpcWork & { readonly port: number },
   tally: Tally,
-  isRunning: () => boolean,
+  again: () => boolean,
 ): Line {
   const message = grpcMessage(messageBytes);
   const open = new Map<number, Call>();
@@ -84,14 +84,14 @@ function openGrpcLine(
     tally.bytes += payload.length;
     if (calls === 'unary' || call.received < messageBytes) return;
     heard(call);
-    if (isRunning()) say(streamId);
+    if (again()) say(streamId);
   };
   const onEnd = (streamId: number, call: Call): void => {
     open.delete(streamId);
     if (calls === 'streaming') return tally.failed('a stream was ended');
     if (call.received !== messageBytes) return tally.failed(`a call was answered with ${call.received} bytes`);
     heard(call);
-    if (isRunning()) begin();
+    if (again()) begin();
   };
   const onFrame = (each: Frame): void => {
     const { type, flags, streamId, payload } = each;
@@ -120,7 +120,7 @@ function openGrpcLine(
         if (call !== undefined) tally.failed(`a stream was reset with code ${payload.readUInt32BE()}`);
         break;
       case frameType.goAway:
-        if (isRunning()) tally.failed(`GOAWAY with code ${payload.readUInt32BE(4)}`);
+        tally.failed(`GOAWAY with code ${payload.readUInt32BE(4)}`);
         break;
     }
     const ends = (type === frameType.data || type === frameType.headers) && (flags & flag.endStream) !== 0;

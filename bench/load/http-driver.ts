@@ -16,7 +16,7 @@ export function createHttpDriver(
   { port, connections, request }: { readonly port: number; readonly connections: number; readonly request: Buffer },
   tally: Tally,
 ): Driver {
-  return createLinesDriver(connections, tally, (isRunning) => {
+  return createLinesDriver(connections, tally, (again) => {
     const answers = new AnswerReader();
     let sentMs = 0;
     const send = (): void => {
@@ -25,7 +25,7 @@ export function createHttpDriver(
     };
     const done = (): void => {
       tally.answered(performance.now() - sentMs);
-      if (isRunning()) send();
+      if (again()) send();
     };
     const socket = openRaw(port, (read) => {
       try {

@@ -8,21 +8,33 @@ export interface Line {
   send(): void;
 }
 
-/** Many lines that all start and end together; `isRunning` tells a line whether to ask again. */
-export function createLinesDriver(
-  connections: number,
-  tally: Tally,
-  openLine: (isRunning: () => boolean) => Line,
-): Driver {
+/** Many lines that all start and end together; a line calls `again` after each answer, to know whether to ask again. */
+export function createLinesDriver(connections: number, tally: Tally, openLine: (again: () => boolean) => Line): Driver {
   let running = true;
-  const lines = Array.from({ length: connections }, () => openLine(() => running));
+  let missing = connections;
+  const settled = Promise.withResolvers<void>();
+  const lines = Array.from({ length: connections }, () => {
+    let fresh = true;
+    return openLine(() => {
+      if (fresh) {
+        fresh = false;
+        missing -= 1;
+        if (missing === 0) settled.resolve();
+      }
+      return running;
+    });
+  });
   for (const { socket } of lines) {
     socket.on('error', (error) => running && tally.failed(error.message));
-    socket.on('close', () => running && tally.failed('a connection was closed'));
+    socket.on('close', () => {
+      if (running) tally.failed('a connection was closed');
+      settled.resolve();
+    });
   }
   return {
     open: () => opened(lines.map(({ socket }) => socket)),
     start: () => lines.forEach((line) => line.send()),
+    settled: () => settled.promise,
     finish: () => Promise.resolve(),
     close() {
       running = false;

@@ -30,6 +30,8 @@ export interface Driver {
   /** Resolves when all connections are open. */
   open(): Promise<void>;
   start(): void;
+  /** Resolves when every connection was answered once: nobody is busy with handshakes any more. */
+  settled(): Promise<void>;
   /** No new requests; resolves when those that belong to the counted time are answered. */
   finish(): Promise<void>;
   close(): void;

@@ -17,7 +17,7 @@ const requests = {
 
 const cold = 'get-64-cold';
 const efforts = {
-  quick: { rounds: 1, seconds: 1.1, coldSeconds: 1.5 },
+  quick: { rounds: 1, seconds: 1, coldSeconds: 1.5 },
   full: { rounds: 3, seconds: 3, coldSeconds: 5 },
 } as const;
 
@@ -37,7 +37,7 @@ export const http: Part = {
     const samples = createSamples();
     const { rounds, seconds, coldSeconds } = efforts[bench.effort];
     const loadOf = ({ connections, bodyBytes }: (typeof requests)[keyof typeof requests]): Load => {
-      return { work: { kind: 'http', bodyBytes }, connections, warmUpSeconds: 0.2 + connections / 640, seconds };
+      return { work: { kind: 'http', bodyBytes }, connections, warmUpSeconds: 0.2, seconds };
     };
     const scenarios = Object.entries(requests).toReversed();
     await runRounds(bench, samples, {

@@ -96,7 +96,7 @@ async function measureRound(
       pairs.push({ scenario, pair });
     } catch (error) {
       bench.signal.throwIfAborted();
-      missed(bench, samples, { subject: subject.name, error });
+      missed(bench, samples, { subject: subject.name, ...(scenario === 'idle' ? {} : { scenario }), error });
     }
   }
   await systemClock.sleep(idleMs, bench.signal);

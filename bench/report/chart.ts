@@ -1,6 +1,5 @@
 export interface Panel {
   readonly title: string;
-  readonly digits: number;
   readonly groups: readonly Group[];
 }
 
@@ -28,7 +27,7 @@ const colours: Readonly<Record<string, readonly [light: string, dark: string]>> 
   haproxy: ['#1d4ed8', '#60a5fa'],
 };
 
-/** Bars in groups, a panel below the other, readable on light and on dark ground; a subject without colour is left out. */
+/** Bars in groups, each group to its own scale, a panel below the other, readable on light and on dark ground; a subject without colour is left out. */
 export function chartSvg(panels: readonly Panel[], description: string): string {
   const subjects = Object.keys(colours).filter((subject) =>
     panels.some(({ groups }) => groups.some(({ bars }) => bars.some((bar) => bar.subject === subject))),
@@ -59,21 +58,20 @@ function legend(subjects: readonly string[]): string {
     .join('\n');
 }
 
-function panelSvg({ title, digits, groups }: Panel, y: number, subjects: readonly string[]): string {
-  const shown = groups.flatMap(({ bars }) => bars.filter(({ subject }) => subjects.includes(subject)));
-  const most = Math.max(...shown.map(({ value }) => value).filter(Number.isFinite), Number.MIN_VALUE);
+function panelSvg({ title, groups }: Panel, y: number, subjects: readonly string[]): string {
   const bottom = y + plot.top + plot.height;
   const groupWidth = (width - 2 * plot.left) / Math.max(1, groups.length);
   const barWidth = Math.min(34, (groupWidth - 14) / Math.max(1, subjects.length));
   const drawn = groups.flatMap(({ name, bars }, group) => {
     const middle = plot.left + (group + 0.5) * groupWidth;
     const left = middle - (barWidth * subjects.length) / 2;
+    const most = Math.max(...bars.filter((bar) => subjects.includes(bar.subject)).map(({ value }) => value || 0));
     const boxes = subjects.flatMap((subject, at) => {
       const value = bars.find((bar) => bar.subject === subject)?.value;
       if (value === undefined || !Number.isFinite(value)) return [];
       const high = Math.max(1, (value / most) * plot.height);
       const x = left + at * barWidth;
-      const text = value.toLocaleString('en', { maximumFractionDigits: digits, notation: shortest(value) });
+      const text = value.toLocaleString('en', { maximumSignificantDigits: 3, notation: 'compact' });
       return [
         `<rect class="${subject}" x="${px(x + 1)}" y="${px(bottom - high)}" width="${px(barWidth - 2)}" height="${px(high)}" rx="2"/>`,
         `<text class="value middle" x="${px(x + barWidth / 2)}" y="${px(bottom - high - 4)}">${text}</text>`,
@@ -86,10 +84,6 @@ function panelSvg({ title, digits, groups }: Panel, y: number, subjects: readonl
     ...drawn,
     `<line class="axis" x1="${plot.left}" y1="${bottom}" x2="${width - plot.left}" y2="${bottom}"/>`,
   ].join('\n');
-}
-
-function shortest(value: number): 'compact' | 'standard' {
-  return value >= 1000 ? 'compact' : 'standard';
 }
 
 function px(value: number): string {

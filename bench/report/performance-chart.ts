@@ -13,13 +13,11 @@ export function performanceChart(results: readonly PartFigures[]): string {
   const figures = results.flatMap((result) => result.figures);
   const panels: readonly Panel[] = [
     {
-      title: 'CPU time of both proxies, µs per request or message (less is better)',
-      digits: 1,
+      title: 'CPU time of both proxies, µs per request or message, each group to its own scale (less is better)',
       groups: groupsOf(figures, 'cpu_us_per_request'),
     },
     {
-      title: 'Requests or messages per second, two cores with load generator and app (more is better)',
-      digits: 1,
+      title: 'Requests or messages per second, each group to its own scale (more is better)',
       groups: groupsOf(figures, 'requests_per_s'),
     },
   ];

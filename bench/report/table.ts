@@ -47,10 +47,14 @@ export function number(value: number, digits: number): string {
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** Columns of equal width, the first two to the left, numbers to the right: as the formatter would write it. */
-export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Columns of equal width, the `texts` to the left, numbers to the right: as the formatter would write it. */
+export function markdownTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  texts: readonly number[] = [0, 1],
+): string {
   const widths = header.map((title, at) => Math.max(3, title.length, ...rows.map((row) => row[at]?.length ?? 0)));
-  const isText = (at: number): boolean => at < 2;
+  const isText = (at: number): boolean => texts.includes(at);
   const line = (cells: readonly string[]): string => {
     const padded = cells.map((cell, at) =>
       isText(at) ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0),

@@ -17,7 +17,7 @@ export function targetsTable(results: readonly PartFigures[], all: readonly Targ
     if (result === undefined) return [];
     return target.scenarios.map((scenario) => rowOf(target, scenario, result.figures));
   });
-  return markdownTable(['scenario', 'what', 'against', 'must', 'aim', 'measured', 'verdict'], rows);
+  return markdownTable(['scenario', 'what', 'against', 'must', 'aim', 'measured', 'verdict'], rows, [0, 1, 2, 6]);
 }
 
 function rowOf(target: Target, scenario: string, figures: readonly Figure[]): readonly string[] {
@@ -65,5 +65,5 @@ export function verdict({ better, must, aim }: Pick<Target, 'better' | 'must' | 
   if (aim !== undefined && reaches(aim)) return 'aim reached';
   if (reaches(must)) return must === Infinity ? 'aim missed' : 'reached';
   const by = better === 'lower' ? value / must - 1 : 1 - value / must;
-  return `**missed by ${Math.max(1, Math.round(by * 100))} %**`;
+  return by > 1 ? `**${number(1 + by, 1)} times too much**` : `**missed by ${Math.max(1, Math.round(by * 100))} %**`;
 }

@@ -29,6 +29,7 @@ export function createEastwest(identityOf: IdentityOf): Subject {
     program: 'node',
     versionWords: [launcher, '--version'],
     effort: 'always',
+    duties: 'checked',
     lacks: () => undefined,
     egress: (place) => launch(place, { ...common(place, 'cart', identityOf), outbound: outbound(place) }),
     ingress: (place) => launch(place, { ...common(place, 'prices', identityOf), inbound: inbound(place) }),

@@ -21,6 +21,7 @@ function createEnvoy(name: string, upstream: Upstream): Subject {
     program: 'envoy',
     versionWords: ['--version'],
     effort: upstream === 'http2' ? 'always' : 'full',
+    duties: 'checked',
     lacks: (protocol) =>
       protocol === 'http' || upstream === 'http2' ? undefined : 'differs from envoy with HTTP/1.1 only',
     egress: (place) => launch(place, place.egressPort, egressResources(place, upstream)),

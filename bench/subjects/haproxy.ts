@@ -7,6 +7,7 @@ export const haproxy: Subject = {
   program: 'haproxy',
   versionWords: ['-v'],
   effort: 'always',
+  duties: 'checked',
   lacks: () => undefined,
   egress: (place) => launch(place, place.egressPort, egressSections(place)),
   ingress: (place) => launch(place, place.ingressPort, ingressSections(place)),

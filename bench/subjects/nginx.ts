@@ -14,6 +14,7 @@ export const nginx: Subject = {
   program: 'nginx',
   versionWords: ['-v'],
   effort: 'always',
+  duties: 'checked',
   lacks: (protocol) =>
     protocol === 'tcp' && !existsSync(streamModule) ? 'its stream module is missing: libnginx-mod-stream' : undefined,
   egress: (place) => launch(place, place.egressPort, 'egress'),

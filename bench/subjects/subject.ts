@@ -53,6 +53,8 @@ export interface Subject {
   readonly versionWords: readonly string[];
   /** `full`: left out by `--quick`. */
   readonly effort: 'always' | 'full';
+  /** `none`: it neglects them, to show what they cost. */
+  readonly duties: 'checked' | 'none';
   /** Why it cannot be measured with a protocol; undefined where it can. */
   lacks(protocol: Protocol): string | undefined;
   egress(place: Place): Launch;
