@@ -8,6 +8,7 @@ export function* crossProblems(config: AgentConfig): Generator<ConfigProblem> {
   yield* identityProblems(config);
   yield* inboundProblems(config);
   yield* upstreamProblems(config);
+  yield* gatewayProblems(config);
   yield* listenerProblems(config);
 }
 
@@ -28,11 +29,13 @@ function* inboundProblems({ inbound, identity }: AgentConfig): Generator<ConfigP
   }
 }
 
-function* upstreamProblems({ identity, outbound }: AgentConfig): Generator<ConfigProblem> {
+function* upstreamProblems({ identity, outbound, gateway }: AgentConfig): Generator<ConfigProblem> {
+  const routed = new Set((gateway?.routes ?? []).map(({ workload, port }) => `${workload}:${port}`));
   const names = new Set<string>();
   for (const [index, upstream] of (outbound?.upstreams ?? []).entries()) {
     const at = `outbound.upstreams[${index}]`;
-    if (upstream.listen === undefined && outbound?.httpProxy === undefined) {
+    const name = `${upstream.workload}:${upstream.port}`;
+    if (upstream.listen === undefined && outbound?.httpProxy === undefined && !routed.has(name)) {
       yield [`${at}.listen`, 'needed where there is no outbound.httpProxy'];
     }
     if (upstream.endpoints !== undefined && upstream.spiffeId === undefined) {
@@ -41,9 +44,25 @@ function* upstreamProblems({ identity, outbound }: AgentConfig): Generator<Confi
     if (identity.kind === 'files' && upstream.endpoints === undefined) {
       yield [`${at}.endpoints`, 'needed with identity.files: no control plane tells them'];
     }
-    const name = `${upstream.workload}:${upstream.port}`;
     if (names.has(name)) yield [at, `${name} is there twice`];
     names.add(name);
+  }
+}
+
+function* gatewayProblems({ gateway, outbound }: AgentConfig): Generator<ConfigProblem> {
+  if (gateway === undefined) return;
+  if (gateway.https === undefined && gateway.http === undefined) yield ['gateway', 'write https, http or both'];
+  const protocols = new Map(
+    (outbound?.upstreams ?? []).map(({ workload, port, protocol }) => [`${workload}:${port}`, protocol]),
+  );
+  const places = new Set<string>();
+  for (const [index, { host, path, workload, port }] of gateway.routes.entries()) {
+    const at = `gateway.routes[${index}]`;
+    const protocol = protocols.get(`${workload}:${port}`);
+    if (protocol === undefined) yield [at, `${workload}:${port} is not among outbound.upstreams`];
+    if (protocol === 'tcp') yield [at, `${workload}:${port} does not speak HTTP`];
+    if (places.has(host + path)) yield [at, `${host}${path} is there twice`];
+    places.add(host + path);
   }
 }
 
@@ -58,6 +77,10 @@ function* listenerProblems(config: AgentConfig): Generator<ConfigProblem> {
   for (const [at, { host }] of appListeners(config)) {
     if (!isLoopback(host)) yield [at, 'not a loopback address: whoever reaches it speaks as this workload'];
   }
+  const plain = config.gateway?.http;
+  if (plain !== undefined && !isLoopback(plain.listen.host)) {
+    yield ['gateway.http.listen', 'not a loopback address: without TLS only this machine may call'];
+  }
   const { listen, reachableFrom } = config.admin;
   if (listen !== undefined && reachableFrom === 'loopback' && !isLoopback(listen.host)) {
     yield ['admin.listen', 'not a loopback address; write admin.reachableFrom: anywhere if that is meant'];
@@ -65,12 +88,14 @@ function* listenerProblems(config: AgentConfig): Generator<ConfigProblem> {
 }
 
 function* listeners(config: AgentConfig): Generator<readonly [string, Address]> {
-  const { inbound, admin } = config;
+  const { inbound, admin, gateway } = config;
   if (inbound !== undefined) yield ['inbound.listen', inbound.listen];
   for (const [index, { mtls }] of (inbound?.ports ?? []).entries()) {
     if (mtls !== undefined) yield [`inbound.ports[${index}].mtls`, mtls];
   }
   yield* appListeners(config);
+  if (gateway?.https !== undefined) yield ['gateway.https.listen', gateway.https.listen];
+  if (gateway?.http !== undefined) yield ['gateway.http.listen', gateway.http.listen];
   if (admin.listen !== undefined) yield ['admin.listen', admin.listen];
 }
 

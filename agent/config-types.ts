@@ -76,6 +76,48 @@ export interface OutboundConfig {
   readonly unknown: 'refuse' | 'passthrough';
 }
 
+/** Where requests from outside the mesh go: by their host, then by the longest path that theirs begins with. */
+export interface GatewayRouteConfig {
+  /** Lower case: a whole name, or `*.shop.example` for names with one label in its place. */
+  readonly host: string;
+  /** `/`, or `/orders` for itself and all below it. */
+  readonly path: string;
+  /** An upstream of `outbound`. */
+  readonly workload: string;
+  readonly port: number;
+}
+
+export interface RateConfig {
+  /** In the long run. */
+  readonly perSecond: number;
+  /** At once. */
+  readonly burst: number;
+}
+
+export interface HttpsConfig {
+  readonly listen: Address;
+  /** PEM files: the certificate with its chain, leaf first, and its key. */
+  readonly certificatePath: string;
+  readonly keyPath: string;
+}
+
+export interface GatewayConfig {
+  readonly https: HttpsConfig | undefined;
+  /** Without TLS, on loopback. */
+  readonly http: { readonly listen: Address } | undefined;
+  readonly routes: readonly GatewayRouteConfig[];
+  /** Requests of one caller's address. */
+  readonly rateLimit: RateConfig;
+}
+
+export interface AccessLogConfig {
+  readonly to: { readonly kind: 'stdout' } | { readonly kind: 'stderr' } | { readonly kind: 'file'; readonly path: string };
+  /** Share of the requests that are written, 0 to 1. */
+  readonly sample: number;
+  /** Whether those that failed are always written. */
+  readonly failures: 'always' | 'sampled';
+}
+
 export interface AdminConfig {
   /** Undefined: no TCP port. */
   readonly listen: Address | undefined;
@@ -109,12 +151,17 @@ export interface AgentConfig {
   readonly identity: ControlPlaneIdentityConfig | FilesIdentityConfig;
   readonly inbound: InboundConfig | undefined;
   readonly outbound: OutboundConfig | undefined;
+  readonly gateway: GatewayConfig | undefined;
   readonly admin: AdminConfig;
   readonly limits: LimitsConfig;
   /** Ports of workloads that are opaque at once where `protocol` is `auto`: there the server speaks first. */
   readonly serverFirst: readonly number[];
+  /** Threads that carry traffic, 1 to 64. */
+  readonly workers: number;
   readonly drainMs: number;
   /** What happens to opaque streams in flight when a session's certificate expires. */
   readonly whenExpired: 'keep' | 'end';
   readonly logLevel: Level;
+  /** Undefined: none is kept. */
+  readonly accessLog: AccessLogConfig | undefined;
 }

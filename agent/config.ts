@@ -1,79 +1,25 @@
 import { z } from 'zod';
-import { isTrustDomain, parseSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import { readDocument } from '#runtime/documents.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
+import { accessLog, accessLogSettings } from './config-access-log.ts';
+import { gateway, gatewaySettings } from './config-gateway.ts';
 import { crossProblems, type ConfigProblem } from './config-rules.ts';
-import type {
-  Address,
-  AgentConfig,
-  InboundPortConfig,
-  JoinTokenSource,
-  LimitsConfig,
-  UpstreamConfig,
-} from './config-types.ts';
+import type { AgentConfig, JoinTokenSource, LimitsConfig, UpstreamConfig } from './config-types.ts';
+import {
+  allow,
+  count,
+  durationMs,
+  listenAddress,
+  path,
+  peerAddress,
+  portNumber,
+  spiffeId,
+  trustDomain,
+  workloadName,
+} from './config-values.ts';
 import { defaultConnect, defaultLimits, defaultServerFirst } from './defaults.ts';
 
 const maxDocumentBytes = 1024 * 1024;
-const addressForm = /^(?:\[([0-9a-fA-F:.]+)\]|([a-zA-Z0-9.-]{1,253})):(\d{1,5})$/;
-const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
-
-const durationHint = 'write a duration: 500ms, 25s, 2m or 1h';
-
-const workloadName = z
-  .string()
-  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'write a DNS label: a-z, 0-9 and "-", at most 63, e.g. prices');
-const trustDomain = z
-  .string()
-  .refine(isTrustDomain, 'write a trust domain: a-z, 0-9, ".", "-", "_", e.g. shop.example');
-const path = z.string().min(1, 'write a path').max(4096);
-const portNumber = z.int('write a port, 1 to 65535').min(1).max(65_535);
-const durationMs = z
-  .string(durationHint)
-  .regex(/^[1-9]\d{0,8}(ms|s|m|h)$/, durationHint)
-  .transform((text) => parseInt(text, 10) * unitMs[/[a-z]+/.exec(text)![0] as keyof typeof unitMs]);
-
-function count({ atLeast = 1, atMost }: { atLeast?: number; atMost: number }) {
-  const hint = `write a whole number, ${atLeast} to ${atMost}`;
-  return z.int(hint).min(atLeast, hint).max(atMost, hint);
-}
-
-const spiffeIdHint = 'write spiffe://shop.example/ns/default/sa/prices';
-const spiffeId = z.string().transform((text, context): SpiffeId => {
-  const parsed = parseSpiffeId(text);
-  if (parsed.ok) return parsed.value;
-  context.issues.push({ code: 'custom', input: text, message: `not a SPIFFE ID (${parsed.reason}): ${spiffeIdHint}` });
-  return z.NEVER;
-});
-
-const allow = z
-  .array(z.string())
-  .max(1000)
-  .transform((texts, context): InboundPortConfig['allow'] => {
-    if (texts.length === 1 && texts[0] === '*') return 'any-peer';
-    return texts.flatMap((text, index) => {
-      const parsed = parseSpiffeId(text);
-      if (parsed.ok) return [parsed.value];
-      const message = `not a SPIFFE ID (${parsed.reason}): ${spiffeIdHint}, or ["*"] alone for every verified peer`;
-      context.issues.push({ code: 'custom', input: text, path: [index], message });
-      return [];
-    });
-  });
-
-/** A place to listen: port 0 lets the system choose. */
-const listenAddress = address({ minPort: 0 });
-/** A place to dial. */
-const peerAddress = address({ minPort: 1 });
-
-function address({ minPort }: { minPort: 0 | 1 }) {
-  return z.string().transform((text, context): Address => {
-    const [, bracketed, plain, digits] = addressForm.exec(text) ?? [];
-    const host = bracketed ?? plain;
-    const port = Number(digits);
-    if (host !== undefined && port >= minPort && port <= 65_535) return { host, port };
-    context.issues.push({ code: 'custom', input: text, message: 'write host:port, e.g. 127.0.0.1:7002 or [::1]:7002' });
-    return z.NEVER;
-  });
-}
 
 const joinToken = z.union(
   [
@@ -157,15 +103,18 @@ export const agentDocument = z.strictObject({
     }),
   inbound: inbound.optional(),
   outbound: outbound.optional(),
+  gateway: gateway.optional(),
   admin: admin.default({ reachableFrom: 'loopback' }),
   limits: limits.prefault({}),
   serverFirst: z
     .array(portNumber)
     .max(1000)
     .default([...defaultServerFirst]),
+  workers: count({ atMost: 64 }).default(1),
   drain: durationMs.default(25_000),
   whenExpired: z.enum(['keep', 'end']).default('keep'),
   log: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  accessLog: accessLog.optional(),
 });
 
 type AgentDocument = z.output<typeof agentDocument>;
@@ -203,12 +152,15 @@ function settings(read: AgentDocument): AgentConfig {
       httpProxy: read.outbound.httpProxy,
       unknown: read.outbound.unknown,
     },
+    gateway: read.gateway && gatewaySettings(read.gateway),
     admin: { listen: read.admin.listen, reachableFrom: read.admin.reachableFrom, socket: read.admin.socket },
     limits: limitsSettings(read.limits),
     serverFirst: read.serverFirst,
+    workers: read.workers,
     drainMs: read.drain,
     whenExpired: read.whenExpired,
     logLevel: read.log,
+    accessLog: read.accessLog && accessLogSettings(read.accessLog),
   };
 }
 

@@ -45,6 +45,8 @@ export type AgentEvent =
   | { readonly event: 'identity-files.refused'; readonly problem: string; readonly validForMs: number }
   | { readonly event: 'listener.open'; readonly purpose: string; readonly address: string }
   | { readonly event: 'listener.failed'; readonly purpose: string; readonly error: unknown }
+  | { readonly event: 'worker.silent'; readonly worker: number }
+  | { readonly event: 'worker.answers'; readonly worker: number }
   | { readonly event: 'inbound.handshake-refused'; readonly from: string; readonly reason: string }
   | {
       readonly event: 'inbound.denied';
@@ -94,7 +96,22 @@ export type AgentEvent =
       readonly peer: string;
       readonly side: 'dialled' | 'accepted';
       readonly reason: string;
-    };
+    }
+  | { readonly event: 'gateway.handshake-refused'; readonly client: string; readonly reason: string }
+  | {
+      readonly event: 'gateway.refused';
+      readonly client: string;
+      readonly reason: string;
+      readonly decisionId: string;
+    }
+  | {
+      readonly event: 'gateway.failed';
+      readonly destination: string;
+      readonly reason: string;
+      readonly decisionId: string;
+    }
+  | { readonly event: 'gateway.certificate-applied'; readonly serialHex: string; readonly notAfterMs: number }
+  | { readonly event: 'gateway.certificate-refused'; readonly problem: string; readonly validForMs: number };
 
 export type AgentEmit = Emit<AgentEvent>;
 
@@ -120,6 +137,8 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'identity-files.refused': 'warn',
   'listener.open': 'info',
   'listener.failed': 'error',
+  'worker.silent': 'error',
+  'worker.answers': 'info',
   'inbound.handshake-refused': 'warn',
   'inbound.denied': 'warn',
   'inbound.refused': 'warn',
@@ -131,10 +150,15 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'stream.reset': 'warn',
   'session.re-proved': 'debug',
   'session.proof-failed': 'warn',
+  'gateway.handshake-refused': 'debug',
+  'gateway.refused': 'info',
+  'gateway.failed': 'warn',
+  'gateway.certificate-applied': 'info',
+  'gateway.certificate-refused': 'warn',
 };
 
 /** Events that peers or the app can cause at will: a flood of them is thinned out, see `limitLog`. */
-export const floodableEvents: ReadonlySet<AgentEvent['event']> = new Set([
+const floodableEvents: ReadonlySet<AgentEvent['event']> = new Set([
   'inbound.handshake-refused',
   'inbound.denied',
   'inbound.refused',
@@ -145,4 +169,10 @@ export const floodableEvents: ReadonlySet<AgentEvent['event']> = new Set([
   'peer.unreachable',
   'stream.reset',
   'session.proof-failed',
+  'gateway.handshake-refused',
+  'gateway.refused',
+  'gateway.failed',
 ]);
+
+/** Of each of these events: so many at once, and so many per second on. */
+export const floodLimit = { limited: floodableEvents, burst: 100, perSecond: 10 };

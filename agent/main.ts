@@ -1,4 +1,5 @@
 import { flushCompileCache } from 'node:module';
+import { collectGarbage } from '#runtime/collect-garbage.ts';
 import { runWithDrain } from '#runtime/drain.ts';
 import { errorLines } from '#runtime/error-lines.ts';
 import { Fault } from '#runtime/fault.ts';
@@ -8,7 +9,7 @@ import { listenForStop } from '#runtime/stop-signals.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
 import { runAgent } from './agent.ts';
 import { handOverVariable, unpackHandOver, warmUp, type HandOver } from './config-hand-over.ts';
-import { agentEventLevels, floodableEvents, type AgentEmit, type AgentEvent } from './events.ts';
+import { agentEventLevels, floodLimit, type AgentEmit, type AgentEvent } from './events.ts';
 
 /**
  * The agent's process edge: configuration → run → exit code. `eastwest agent` has read and checked the configuration
@@ -20,18 +21,14 @@ async function main({ config, version }: HandOver, emit: AgentEmit): Promise<num
     (phases) => {
       const kill = AbortSignal.any([phases.kill, signals.kill.signal]);
       const { stdin } = process;
-      const parts = { config, version, stdin, clock: systemClock, random: systemRandom, emit, collect, onReady };
-      return runAgent(parts, { stop: phases.stop, kill });
+      const world = { stdin, clock: systemClock, random: systemRandom, collect: collectGarbage };
+      return runAgent({ config, version, emit, onReady, ...world }, { stop: phases.stop, kill });
     },
     { stop: signals.stop.signal, drainMs: config.drainMs, clock: systemClock },
   );
   emit({ event: 'agent.stopped', outcome });
   return outcome === 'drained' ? 0 : 1;
 }
-
-/** There under `--expose-gc`, which `eastwest agent` sets. */
-const collect =
-  globalThis.gc && ((): void => globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' }));
 
 /** What was compiled is kept now: an agent that is killed later would leave nothing for the next one. */
 const onReady = (): void => flushCompileCache();
@@ -45,13 +42,17 @@ if (packed === undefined) {
 }
 delete process.env[handOverVariable];
 if (packed === warmUp) {
-  await Promise.all([import('./identity/control-plane-identity.ts'), import('#proto/mesh-client.ts')]);
+  await Promise.all([
+    import('./identity/control-plane-identity.ts'),
+    import('#proto/mesh-client.ts'),
+    import('./local-data-path.ts'),
+  ]);
   process.exit(0); // its compile cache is written at the exit
 }
 const handOver = unpackHandOver(packed);
 const { workload, logLevel } = handOver.config;
 const log = createLog<AgentEvent>({ levels: agentEventLevels, minLevel: logLevel, base: { workload }, fd: 2 });
-const emit = limitLog(log, { limited: floodableEvents, burst: 100, perSecond: 10, clock: systemClock });
+const emit = limitLog(log, { ...floodLimit, clock: systemClock });
 try {
   process.exit(await main(handOver, emit));
 } catch (error) {

@@ -12,7 +12,7 @@ export interface LogLimit<E extends { readonly event: string }> {
 
 /**
  * Lets through what fits a token bucket per event name; the next line that passes says in `suppressed` how many did
- * not. A flood of refused calls must cost neither disk nor the time of writing lines.
+ * not; an event that was thinned out before keeps its own count in it. A flood of refused calls must cost neither disk nor the time of writing lines.
  */
 export function limitLog<E extends { readonly event: string }>(emit: Emit<E>, limit: LogLimit<E>): Emit<E> {
   const buckets = new Map<string, { tokens: number; atMs: number; suppressed: number }>();
@@ -23,13 +23,17 @@ export function limitLog<E extends { readonly event: string }>(emit: Emit<E>, li
     buckets.set(event.event, bucket);
     bucket.tokens = Math.min(limit.burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * limit.perSecond);
     bucket.atMs = nowMs;
+    const suppressed = bucket.suppressed + suppressedBefore(event);
     if (bucket.tokens < 1) {
-      bucket.suppressed += 1;
+      bucket.suppressed = suppressed + 1;
       return;
     }
     bucket.tokens -= 1;
-    const { suppressed } = bucket;
     bucket.suppressed = 0;
     emit(suppressed === 0 ? event : { ...event, suppressed });
   };
+}
+
+function suppressedBefore(event: object): number {
+  return 'suppressed' in event && typeof event.suppressed === 'number' ? event.suppressed : 0;
 }

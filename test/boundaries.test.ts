@@ -140,7 +140,7 @@ const doorRows: readonly Door[] = [
   { package: 'protobufjs', doors: ['proto/'], because: 'messages leave proto parsed and typed, never as wire objects' },
   {
     package: 'zod',
-    doors: [/^[\w-]+\/config\.ts$/, 'proto/messages.ts', 'cli/up/mesh-schema.ts', 'cli/up/agent-status.ts'],
+    doors: [/^[\w-]+\/config(-[a-z-]+)?\.ts$/, 'proto/messages.ts', 'cli/up/mesh-schema.ts', 'cli/up/agent-status.ts'],
     because: 'shapes are checked where input enters; inside, types are proof enough',
   },
   {

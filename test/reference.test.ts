@@ -90,6 +90,7 @@ test('the table of metrics is what an agent exposes, with its own words', async 
     source: { controlPlane: 'none', rotations: 0, joinTokenUses: 0, skewMs: 0 },
     readiness: { ready: true, blockers: [], warnings: [] },
     counters: createCounters(),
+    workers: [],
   });
   const exposed = [...text.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm)].map(([, ...row]) => row);
   expect(exposed.length).toBeGreaterThan(15);

@@ -1,7 +1,10 @@
 import type { AgentFacts, CounterName } from './status.ts';
+import { trafficMetrics } from './traffic-metrics.ts';
+
+type Gauges = 'openStreams' | 'inboundOpenStreams' | 'endpointsAside' | 'sessionsOpen' | `${string}onnections` | `${string}InFlight`;
 
 /** Help text of each counter; the compiler misses a new one here. */
-const counterHelp: Readonly<Record<Exclude<CounterName, 'openStreams' | 'inboundOpenStreams'>, string>> = {
+const counterHelp: Readonly<Record<Exclude<CounterName, Gauges>, string>> = {
   requests: 'HTTP requests begun by the app.',
   failed: 'HTTP requests of the app that ended with an error of ours or a broken response.',
   denied: 'Calls of the app that were refused here.',
@@ -15,6 +18,8 @@ const counterHelp: Readonly<Record<Exclude<CounterName, 'openStreams' | 'inbound
   sessionsFailed: 'Sessions to peers that could not be opened.',
   reProofs: 'Certificates that peers proved anew on an open session.',
   proofsFailed: 'Sessions ended because the peer’s new proof was none, or did not come before expiry.',
+  gatewayRequests: 'HTTP requests from outside the mesh.',
+  accessLinesDropped: 'Lines of the access log that its output did not take in time.',
 };
 
 export interface Exposition {
@@ -24,18 +29,20 @@ export interface Exposition {
 
 /** Renders the Prometheus text format. prom-client is imported at the first scrape: an agent nobody scrapes does without. */
 export async function renderMetrics(facts: AgentFacts): Promise<Exposition> {
-  const { Registry, Gauge, Counter } = await import('prom-client');
+  const { AggregatorRegistry, Registry, Gauge, Counter } = await import('prom-client');
   const registry = new Registry();
   const registers = [registry];
   const count = (name: string, help: string, value: number) => new Counter({ name, help, registers }).inc(value);
   const gauge = (name: string, help: string, value: number) => new Gauge({ name, help, registers }).set(value);
 
-  const { counters, identity, source, readiness } = facts;
+  const { counters, identity, source, readiness, workers } = facts;
   for (const [name, help] of Object.entries(counterHelp)) {
     count(`eastwest_${toSnakeCase(name)}_total`, help, counters[name as CounterName]);
   }
   gauge('eastwest_open_streams', 'Opaque outbound streams open now.', counters.openStreams);
   gauge('eastwest_inbound_open_streams', 'Inbound streams open now.', counters.inboundOpenStreams);
+  gauge('eastwest_sessions_open', 'Connections to peers that are open now.', counters.sessionsOpen);
+  gauge('eastwest_endpoints_aside', 'Endpoints that could not be reached and rest.', counters.endpointsAside);
   for (const [name, help, labelled] of [
     ['eastwest_requests_by_peer_total', 'HTTP requests by the peer’s SPIFFE ID.', counters.requestsByPeer],
     ['eastwest_inbound_requests_by_peer_total', 'Inbound by the peer’s SPIFFE ID.', counters.inboundRequestsByPeer],
@@ -44,6 +51,8 @@ export async function renderMetrics(facts: AgentFacts): Promise<Exposition> {
     for (const [peer, value] of labelled.entries()) counter.inc({ peer }, value);
   }
   gauge('eastwest_ready', '1 when nothing blocks.', readiness.ready ? 1 : 0);
+  const silent = workers.filter(({ state }) => state === 'silent').length;
+  gauge('eastwest_workers_silent', 'Workers that do not answer: their numbers here are old.', silent);
   gauge('eastwest_identity_generation', 'Identities published since the start.', identity?.generation ?? 0);
   gauge(
     'eastwest_svid_not_after_seconds',
@@ -54,7 +63,8 @@ export async function renderMetrics(facts: AgentFacts): Promise<Exposition> {
   count('eastwest_join_token_uses_total', 'Join tokens shown and accepted since the start.', source.joinTokenUses);
   gauge('eastwest_clock_skew_seconds', 'The issuer’s clock minus ours.', source.skewMs / 1000);
   gauge('eastwest_control_plane_connected', '1 while the watch stands.', source.controlPlane === 'connected' ? 1 : 0);
-  return { contentType: registry.contentType, text: await registry.metrics() };
+  const traffic = AggregatorRegistry.aggregate([[...trafficMetrics(counters)]]);
+  return { contentType: registry.contentType, text: `${await registry.metrics()}\n${await traffic.metrics()}` };
 }
 
 function toSnakeCase(name: string): string {

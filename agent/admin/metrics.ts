@@ -1,3 +1,6 @@
+import { createLabelledCounter, type LabelledCounter } from './labelled-counter.ts';
+import { Traffic } from './traffic.ts';
+
 /**
  * What the data path counts: plain numbers, added to in place. `/metrics` and `/status` read them; nothing is computed
  * until somebody asks.
@@ -28,30 +31,28 @@ export interface AgentCounters {
   /** Certificates that peers proved anew on a session, and proofs that were none, silence until expiry included. */
   reProofs: number;
   proofsFailed: number;
+  /** Requests that were admitted and are not over yet. */
+  requestsInFlight: number;
+  inboundRequestsInFlight: number;
+  gatewayRequestsInFlight: number;
+  /** Open now: from the app, from peers, from outside the mesh. */
+  connections: number;
+  inboundConnections: number;
+  gatewayConnections: number;
+  /** Connections to peers that are open now. */
+  sessionsOpen: number;
+  /** Endpoints that are used only where there is nothing better, for they could not be reached. */
+  endpointsAside: number;
+  /** Requests from outside the mesh. */
+  gatewayRequests: number;
+  /** Lines of the access log that there was no room for. */
+  accessLinesDropped: number;
   readonly requestsByPeer: LabelledCounter;
   readonly inboundRequestsByPeer: LabelledCounter;
-}
-
-/** One number per label, for at most `maxLabels` labels; whoever comes later is counted together as `other`. */
-export interface LabelledCounter {
-  add(label: string): void;
-  entries(): IterableIterator<[label: string, count: number]>;
-}
-
-export const maxLabels = 200;
-const maxLabelLength = 512;
-
-function createLabelledCounter(): LabelledCounter {
-  const counts = new Map<string, number>();
-  return {
-    add(label) {
-      const count = counts.get(label);
-      if (count !== undefined) counts.set(label, count + 1);
-      else if (counts.size < maxLabels && label.length <= maxLabelLength) counts.set(label, 1);
-      else counts.set('other', (counts.get('other') ?? 0) + 1);
-    },
-    entries: () => counts.entries(),
-  };
+  /** By the side that the request came from: the app, peers, outside the mesh. */
+  readonly outbound: Traffic;
+  readonly inbound: Traffic;
+  readonly gateway: Traffic;
 }
 
 export function createCounters(): AgentCounters {
@@ -71,7 +72,20 @@ export function createCounters(): AgentCounters {
     sessionsFailed: 0,
     reProofs: 0,
     proofsFailed: 0,
+    requestsInFlight: 0,
+    inboundRequestsInFlight: 0,
+    gatewayRequestsInFlight: 0,
+    connections: 0,
+    inboundConnections: 0,
+    gatewayConnections: 0,
+    sessionsOpen: 0,
+    endpointsAside: 0,
+    gatewayRequests: 0,
+    accessLinesDropped: 0,
     requestsByPeer: createLabelledCounter(),
     inboundRequestsByPeer: createLabelledCounter(),
+    outbound: new Traffic(),
+    inbound: new Traffic(),
+    gateway: new Traffic(),
   };
 }

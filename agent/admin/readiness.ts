@@ -10,6 +10,7 @@ export type Blocker =
   | 'control-plane-unreachable'
   | 'join-token-refused'
   | 'listeners-not-open'
+  | 'worker-silent'
   | 'draining';
 
 export interface BlockerReport {

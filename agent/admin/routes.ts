@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { unreachable } from '#runtime/result.ts';
 import type { AdminConfig, AgentConfig } from '#agent/config-types.ts';
 import { renderMetrics } from './exposition.ts';
+import type { ReadinessReport } from './readiness.ts';
 import { describeStatus, type AgentFacts } from './status.ts';
 
 /** Which door a request came through: the TCP port only tells, the Unix socket also acts. */
@@ -22,7 +23,8 @@ export interface AdminReply {
 }
 
 export interface AdminActions {
-  facts(): AgentFacts;
+  readiness(): ReadinessReport;
+  facts(): Promise<AgentFacts>;
   /** Holds paths and addresses only: a secret has no field to be in. */
   readonly config: AgentConfig;
   drain(): void;
@@ -57,17 +59,17 @@ async function answer(path: keyof typeof routes, actions: AdminActions): Promise
     case '/livez':
       return plain(200, 'ok\n');
     case '/readyz': {
-      const { readiness } = actions.facts();
+      const readiness = actions.readiness();
       return json(readiness.ready ? 200 : 503, readiness);
     }
     case '/metrics': {
-      const { contentType, text } = await renderMetrics(actions.facts());
+      const { contentType, text } = await renderMetrics(await actions.facts());
       return { status: 200, headers: { 'content-type': contentType }, body: text };
     }
     case '/config':
       return json(200, actions.config);
     case '/status':
-      return json(200, describeStatus(actions.facts()));
+      return json(200, describeStatus(await actions.facts()));
     case '/drain':
       actions.drain();
       return plain(202, 'draining\n');

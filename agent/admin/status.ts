@@ -1,5 +1,6 @@
 import type { SourceStatus } from '#agent/identity/source.ts';
 import type { IdentitySnapshot } from '#agent/identity/store.ts';
+import type { WorkerReport } from '#agent/data-path.ts';
 import type { AgentCounters } from './metrics.ts';
 import type { BlockerReport, ReadinessReport, WarningReport } from './readiness.ts';
 
@@ -20,6 +21,8 @@ export interface AgentStatus {
   readonly blockers: readonly BlockerReport[];
   readonly warnings: readonly WarningReport[];
   readonly counters: Readonly<Record<CounterName, number>>;
+  /** With several workers: what each of them does. */
+  readonly workers: readonly WorkerReport[];
 }
 
 /** The plain numbers among the counters. */
@@ -33,10 +36,11 @@ export interface AgentFacts {
   readonly source: SourceStatus;
   readonly readiness: ReadinessReport;
   readonly counters: AgentCounters;
+  readonly workers: readonly WorkerReport[];
 }
 
-export function describeStatus({ workload, identity, source, readiness, counters }: AgentFacts): AgentStatus {
-  const { requestsByPeer: _outbound, inboundRequestsByPeer: _inbound, ...numbers } = counters;
+export function describeStatus({ workload, identity, source, readiness, counters, workers }: AgentFacts): AgentStatus {
+  const { requestsByPeer: _r, inboundRequestsByPeer: _i, outbound: _out, inbound: _in, gateway: _g, ...numbers } = counters;
   return {
     workload,
     spiffeId: identity?.svid.spiffeId ?? null,
@@ -51,5 +55,6 @@ export function describeStatus({ workload, identity, source, readiness, counters
     blockers: readiness.blockers,
     warnings: readiness.warnings,
     counters: numbers,
+    workers,
   };
 }

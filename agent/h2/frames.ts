@@ -22,6 +22,8 @@ export const settingId = {
   initialWindowSize: 0x4,
   maxFrameSize: 0x5,
   maxHeaderListSize: 0x6,
+  /** Ours, in the range for experiments (RFC 7540, section 11.3): `WorkerPlace`, the worker in the upper 16 bits. */
+  worker: 0xf0e7,
 } as const;
 
 export const frameHeadBytes = 9;

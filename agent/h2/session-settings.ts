@@ -8,7 +8,7 @@ import {
   smallestMaxFrameBytes,
   writeUint32,
 } from './frames.ts';
-import type { H2ErrorCode, H2Settings } from './types.ts';
+import type { H2ErrorCode, H2Settings, WorkerPlace } from './types.ts';
 
 /** The longest frame that we take: what every peer may send. Longer ones would not be cheaper. */
 export const ourMaxFrameBytes = smallestMaxFrameBytes;
@@ -25,6 +25,8 @@ export function writeSettings(role: 'client' | 'server', settings: H2Settings): 
     [settingId.maxHeaderListSize, settings.maxHeaderListBytes],
     role === 'client' ? [settingId.enablePush, 0] : [settingId.maxConcurrentStreams, settings.maxStreams],
   ];
+  const { worker } = settings;
+  if (worker) rows.push([settingId.worker, worker.worker * 0x1_0000 + worker.of]);
   const payload = Buffer.alloc(rows.length * settingBytes);
   for (const [at, [id, value]] of rows.entries()) {
     payload.writeUInt16BE(id, at * settingBytes);
@@ -38,6 +40,7 @@ export interface PeerSettings {
   headerTableBytes?: number;
   maxStreams?: number;
   windowBytes?: number;
+  worker?: WorkerPlace;
 }
 
 /** Reads a payload whose length is a multiple of six (RFC 9113, section 6.5.2). Refusal: the error code to end with. */
@@ -62,8 +65,16 @@ export function readSettings(payload: Buffer, peer: 'client' | 'server'): Result
       case settingId.maxFrameSize:
         if (value < smallestMaxFrameBytes || value > largestMaxFrameBytes) return refuse(h2Error.protocol);
         break; // ours never are longer than any peer takes
+      case settingId.worker:
+        if (isPlace(value)) read.worker = { worker: value >>> 16, of: value & 0xffff };
+        break;
       default: // unknown ones are ignored, so is what the peer's field sections may have
     }
   }
   return ok(read);
+}
+
+/** A hint and no promise: one that makes no sense is ignored. */
+function isPlace(value: number): boolean {
+  return value >>> 16 >= 1 && value >>> 16 <= (value & 0xffff);
 }

@@ -15,7 +15,8 @@ import { SessionWatch, type WatchedSession } from './session-watch.ts';
 import { StreamKeeper } from './stream-keeper.ts';
 import type { StreamTable } from './stream-table.ts';
 import type { Stream } from './stream.ts';
-import type { H2ErrorCode, H2Session, H2SessionHandler, H2Settings, H2Stream, H2StreamHandler } from './types.ts';
+import type { H2ErrorCode, H2Session, H2SessionHandler, H2Settings } from './types.ts';
+import type { H2Stream, H2StreamHandler, WorkerPlace } from './types.ts';
 
 /** How long a draining server waits for the peer to have heard of it, so that no request crosses with the news. */
 const goawayMs = 5_000;
@@ -45,6 +46,7 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
   readonly writer: FrameWriter;
   readonly floods: FloodGuard;
   peerMaxStreams = 0;
+  peerWorker: WorkerPlace | undefined;
   drains = 0;
   readonly #pipe: Pipe;
   readonly #handler: H2SessionHandler;
@@ -205,7 +207,8 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
   onSettings(payload: Buffer): void {
     const read = readSettings(payload, this.role === 'client' ? 'server' : 'client');
     if (!read.ok) return this.fail(read.reason, 'bad-settings');
-    const { headerTableBytes, maxStreams, windowBytes } = read.value;
+    const { headerTableBytes, maxStreams, windowBytes, worker } = read.value;
+    this.peerWorker ??= worker;
     if (maxStreams !== undefined) this.peerMaxStreams = maxStreams;
     else if (!this.#isReady) this.peerMaxStreams = largest31Bits;
     if (headerTableBytes !== undefined) this.writer.encoder.limitTable(headerTableBytes);

@@ -43,6 +43,13 @@ export interface H2Stream {
   resume(): void;
 }
 
+/** Which of a program's like event loops serves a session. Told by a setting of ours, which others ignore. */
+export interface WorkerPlace {
+  /** Counts from 1. */
+  readonly worker: number;
+  readonly of: number;
+}
+
 export interface H2Settings {
   /** Per stream that the peer sends to us, bytes. */
   readonly windowBytes: number;
@@ -57,6 +64,8 @@ export interface H2Settings {
   readonly connect: 'allow' | 'refuse';
   /** How many bytes may lie unread in paused streams of this session before the fullest are reset. */
   readonly unreadCeilingBytes: number;
+  /** Told to the peer; undefined where there is one event loop. */
+  readonly worker?: WorkerPlace | undefined;
 }
 
 export interface H2SessionHandler {
@@ -75,6 +84,8 @@ export interface H2Session {
   readonly openStreams: number;
   /** What the peer lets us open at once. */
   readonly peerMaxStreams: number;
+  /** Where it told so. */
+  readonly peerWorker: WorkerPlace | undefined;
   /** New streams can be opened: the peer's SETTINGS are there, no GOAWAY, not closed. */
   readonly takesStreams: boolean;
   /** Client side. Undefined where no stream can be opened now (see `takesStreams`, `peerMaxStreams`). */

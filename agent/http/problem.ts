@@ -35,6 +35,10 @@ const reasonPhrases: ReadonlyMap<number, string> = new Map([
   [505, 'HTTP Version Not Supported'],
 ]);
 
+export function reasonPhrase(status: number): string {
+  return reasonPhrases.get(status) ?? 'Error';
+}
+
 /** A whole answer of ours, after which the connection closes: `application/problem+json` (RFC 9457). */
 export function problemResponse(problem: Problem): Buffer {
   const content = Buffer.from(problemContent(problem), 'utf8');
@@ -53,7 +57,7 @@ export function problemContent({ status, title, detail, decisionId }: Problem): 
 
 function problemHead({ status, decisionId }: Problem, contentBytes: number): string {
   return (
-    `HTTP/1.1 ${status} ${reasonPhrases.get(status) ?? 'Error'}\r\n` +
+    `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n` +
     (decisionId === undefined ? '' : `${decisionHeader}: ${decisionId}\r\n`) +
     'Content-Type: application/problem+json\r\n' +
     `Content-Length: ${contentBytes}\r\n` +

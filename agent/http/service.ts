@@ -43,7 +43,7 @@ export type Later<T> = T | Promise<T>;
 /** How one admitted request ended. */
 export interface RequestEnd {
   readonly request: Forwarded;
-  /** When its head was whole: `Deadlines.nowMs`. */
+  /** Monotonic: when its head was whole. */
   readonly startedMs: number;
   /** Sent to the caller; 0 when none was. */
   readonly status: number;
@@ -66,7 +66,7 @@ export interface StreamEnd {
   readonly outcome: 'ended' | 'cut';
   /** That was upgraded. */
   readonly request: Forwarded | undefined;
-  /** When it was joined, or the request's head was whole: `Deadlines.nowMs`. */
+  /** Monotonic: when it was joined, or the request's head was whole. */
   readonly startedMs: number;
   /** From the caller, and to it. */
   readonly requestBytes: number;

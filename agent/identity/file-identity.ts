@@ -1,10 +1,9 @@
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseCertificatesPem } from '#certs/pem.ts';
 import { createTrustBundle, sameRoots, type TrustBundle } from '#certs/trust-bundle.ts';
 import type { Clock } from '#runtime/clock.ts';
+import { readBoundedFile } from '#runtime/bounded-file.ts';
 import { defaultFolderWatch, watchFolder } from '#runtime/file-watch.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { Readiness } from '#agent/admin/readiness.ts';
@@ -178,25 +177,11 @@ function readKey(pem: string): KeyObject | undefined {
 async function readFiles(dir: string): Promise<Result<Texts, string>> {
   const texts = { chain: '', key: '', roots: '' };
   for (const part of ['chain', 'key', 'roots'] as const) {
-    const text = await readBounded(join(dir, names[part]));
+    const text = await readBoundedFile(join(dir, names[part]), maxFileBytes);
     if (!text.ok) return refuse(`${names[part]} ${text.reason}`);
     texts[part] = text.value;
   }
   return ok(texts);
-}
-
-/** Follows links, as Kubernetes makes them; waits for no pipe. */
-async function readBounded(path: string): Promise<Result<string, string>> {
-  try {
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const found = await file.stat();
-    if (!found.isFile()) return refuse('is not a file');
-    if (found.size > maxFileBytes) return refuse(`is larger than ${maxFileBytes} bytes`);
-    return ok(await file.readFile('latin1'));
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    return refuse(code === 'ENOENT' ? 'is missing' : `cannot be read: ${code ?? 'unknown error'}`);
-  }
 }
 
 function digestOf({ chain, key, roots }: Texts): string {

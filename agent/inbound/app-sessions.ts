@@ -1,4 +1,4 @@
-import { h2Error } from '#agent/h2/errors.ts';
+import { h2Error, type CloseReason } from '#agent/h2/errors.ts';
 import type { H2Session, H2SessionHandler, H2Stream } from '#agent/h2/types.ts';
 import type { SessionSource, SessionWaiter } from '#agent/http/h2/session-source.ts';
 import type { Dial } from '#agent/http/dial.ts';
@@ -10,8 +10,8 @@ import type { AppProblem } from './report.ts';
  * when the app says goodbye or breaks off.
  */
 export class AppSessions implements SessionSource<AppProblem> {
-  /** The last attempt came to a connection, but not to HTTP/2. */
-  foundAnotherProtocol = false;
+  /** What the last attempt said of the app's protocol: it answered in another one, it hung up on HTTP/2, or nothing. */
+  anotherProtocol: 'certain' | 'possible' | 'unknown' = 'unknown';
   readonly #dial: Dial<AppProblem>;
   readonly #parts: H2cParts;
   readonly #waiting = new Set<SessionWaiter<AppProblem>>();
@@ -43,7 +43,7 @@ export class AppSessions implements SessionSource<AppProblem> {
 
   #connect(): void {
     this.#stopDialling = nothing;
-    this.foundAnotherProtocol = false;
+    this.anotherProtocol = 'unknown';
     const stop = this.#dial((dialed) => {
       if (!dialed.ok) return this.#failed();
       const attempt = new AppSession(this);
@@ -61,13 +61,16 @@ export class AppSessions implements SessionSource<AppProblem> {
   left(session: H2Session): void {
     if (this.#current === session) this.#current = undefined;
   }
-  closed(session: H2Session | undefined, phase: 'opening' | 'open'): void {
+  closed(
+    session: H2Session | undefined,
+    how: { readonly phase: 'opening' | 'open'; readonly reason: CloseReason },
+  ): void {
     if (session !== undefined) {
       this.#open.delete(session);
       this.left(session);
     }
-    if (phase === 'open') return;
-    this.foundAnotherProtocol = true;
+    if (how.phase === 'open') return;
+    this.anotherProtocol = anotherProtocol(how.reason);
     this.#failed();
   }
 
@@ -102,8 +105,23 @@ class AppSession implements H2SessionHandler {
   onGoaway(): void {
     if (this.session !== undefined) this.#owner.left(this.session);
   }
-  onClosed(): void {
-    this.#owner.closed(this.session, this.#phase);
+  onClosed(reason: CloseReason): void {
+    this.#owner.closed(this.session, { phase: this.#phase, reason });
+  }
+}
+
+/** A busy or restarting app says nothing of what it speaks. */
+function anotherProtocol(reason: CloseReason): 'certain' | 'possible' | 'unknown' {
+  switch (reason) {
+    case 'not-http2':
+    case 'bad-frame':
+    case 'bad-frame-size':
+      return 'certain';
+    case 'peer-closed':
+    case 'pipe-cut':
+      return 'possible';
+    default:
+      return 'unknown';
   }
 }
 

@@ -46,12 +46,17 @@ export class AutoApp implements Upstream<AppProblem>, SessionWaiter<AppProblem> 
     this.#found('http2');
   }
   onUnreachable(problem: AppProblem): void {
-    if (this.#parts.sessions.foundAnotherProtocol) return this.#found('http');
+    const { anotherProtocol } = this.#parts.sessions;
+    if (anotherProtocol === 'certain') return this.#found('http');
+    if (anotherProtocol === 'possible') return this.#begin('http'); // some servers just hang up; the next one is asked anew
     for (const waiting of this.#takeWaiting()) waiting.fail(problem);
   }
 
   #found(protocol: 'http' | 'http2'): void {
     this.#parts.spoken.set(this.#parts.port, protocol);
+    this.#begin(protocol);
+  }
+  #begin(protocol: 'http' | 'http2'): void {
     const upstream = this.#parts[protocol]();
     for (const waiting of this.#takeWaiting()) {
       if (!waiting.isOver) waiting.begun(upstream.start(waiting.request, waiting.response));

@@ -22,6 +22,14 @@ export interface HandshakeCeilings {
 }
 
 /**
+ * Of each of so many workers. A burst of callers that come back at once must fit into one of them, so a worker's share
+ * does not get smaller than that.
+ */
+export function handshakeCeilings(workers: number): HandshakeCeilings {
+  return { total: Math.max(64, Math.ceil(512 / workers)), perAddress: Math.max(32, Math.ceil(256 / workers)) };
+}
+
+/**
  * Bounds connections without a verified peer: strangers may hold that many sockets and no more, whatever callers that
  * have proved themselves hold. `S`: what we show in the handshake.
  */

@@ -94,7 +94,7 @@ class Caller implements InboundCaller {
     report.begun();
     const permit = new PortJudge(this.#parts.rules, port.port).judge(peer, this.#parts.clock.now());
     if (permit.ok) return this.#openApp(permit.value, { port, report, onOpened });
-    report.denied(permit.reason);
+    report.denied(permit.reason, 'opaque');
     onOpened(permit);
     return () => undefined;
   }
@@ -117,7 +117,7 @@ class Caller implements InboundCaller {
     const dial = dialBy((signal) => connectTcp(port.app, { clock, signal }));
     return dial((opened) => {
       if (!opened.ok) {
-        report.unreachable(opened.reason);
+        report.notAdmitted(opened.reason, 'opaque');
         return onOpened(refuse(opened.reason));
       }
       report.answered();

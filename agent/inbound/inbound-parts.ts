@@ -1,8 +1,10 @@
+import type { AccessLog } from '#agent/access-log/access-log.ts';
 import type { AgentCounters } from '#agent/admin/metrics.ts';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import type { AgentEmit } from '#agent/events.ts';
 import type { Deadlines } from '#agent/http/deadlines.ts';
 import type { IdentityStore } from '#agent/identity/store.ts';
+import type { Listen } from '#agent/listen.ts';
 import type { HttpTimes, MessageLimits } from '#agent/http/service.ts';
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
@@ -14,6 +16,9 @@ export type SpokenByApps = Map<number, 'http' | 'http2'>;
 
 /** What the peers' side of an agent shares. */
 export interface InboundParts {
+  readonly listen: Listen;
+  /** How many such sides share this process's sockets. */
+  readonly workers: number;
   readonly identity: IdentityStore;
   /** As they stand now. */
   readonly rules: () => RuleIndex;
@@ -22,6 +27,8 @@ export interface InboundParts {
   /** Who we are: the `By` of the identity header. */
   readonly self: () => SpiffeId;
   readonly counters: AgentCounters;
+  /** Undefined where none is kept. */
+  readonly accessLog: AccessLog | undefined;
   readonly emit: AgentEmit;
   readonly clock: Clock;
   readonly randomBytes: (size: number) => Buffer;

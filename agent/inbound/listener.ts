@@ -1,7 +1,6 @@
 import type { Address, InboundConfig, InboundPortConfig } from '#agent/config-types.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import { createProofReport } from '#agent/proof/proof-report.ts';
-import { listen } from '#agent/listen.ts';
 import type { InboundParts } from './inbound-parts.ts';
 import { createMtlsServer, type MtlsServer } from './mtls-server.ts';
 import { createInboundCaller } from './inbound-caller.ts';
@@ -36,7 +35,7 @@ export async function openInbound(parts: InboundParts, config: InboundConfig): P
       accepted.socket.once('close', () => connections.delete(connection));
     });
     servers.push(server);
-    return listen(server.tcp, address);
+    return parts.listen(server.tcp, address);
   };
   const tunnel: TunnelParts = {
     ...parts,

@@ -8,13 +8,12 @@ import { alpnOffer } from '#agent/tls/client-hello.ts';
 import { handshakeDeadlineMs, serverTlsOptions } from '#agent/tls/contexts.ts';
 import { verifyPeer } from '#agent/tls/verified-peer.ts';
 import { maxOpenFiles } from '#runtime/open-files.ts';
-import { createHandshakes, type Handshakes } from './handshakes.ts';
+import { createHandshakes, handshakeCeilings, type Handshakes } from './handshakes.ts';
 import type { InboundParts } from './inbound-parts.ts';
 import type { AcceptedLink } from './serve-plain.ts';
 
 /** Each caller's connection needs one to the app, and the app's side of the agent needs sockets too. */
 const openFilesForPeers = Math.floor((maxOpenFiles() ?? Infinity) * 0.4);
-const handshakeCeilings = { total: 512, perAddress: 256 };
 /** A caller that vanished without a word is noticed by TCP keep-alive; without it its streams would stay for good. */
 const keepAliveMs = 30_000;
 
@@ -41,7 +40,7 @@ class Acceptor implements MtlsServer {
   readonly tcp: Server;
   readonly #parts: InboundParts;
   readonly #onAccepted: (accepted: AcceptedLink) => void;
-  readonly #handshakes: Handshakes<IdentitySnapshot> = createHandshakes(handshakeCeilings);
+  readonly #handshakes: Handshakes<IdentitySnapshot>;
   readonly #tls;
   readonly #unsubscribe: () => void;
   #identity: IdentitySnapshot;
@@ -50,6 +49,7 @@ class Acceptor implements MtlsServer {
     this.#parts = parts;
     this.#identity = parts.identity.current() ?? first;
     this.#onAccepted = onAccepted;
+    this.#handshakes = createHandshakes(handshakeCeilings(parts.workers));
     this.#tls = createTlsServer({
       ...serverTlsOptions(this.#identity),
       allowHalfOpen: true,
@@ -65,7 +65,7 @@ class Acceptor implements MtlsServer {
       { noDelay: true, allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
       (socket) => this.#meet(socket),
     );
-    this.tcp.maxConnections = Math.min(parts.maxConnections, openFilesForPeers);
+    this.tcp.maxConnections = Math.min(parts.maxConnections, Math.ceil(openFilesForPeers / parts.workers));
     this.#unsubscribe = parts.identity.subscribe((snapshot) => {
       this.#identity = snapshot;
       this.#tls.setSecureContext(serverTlsOptions(snapshot));

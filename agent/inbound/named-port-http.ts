@@ -42,7 +42,7 @@ export class NamedPortHttp implements HttpService<AppProblem> {
     if (port === undefined || port.protocol === 'tcp') {
       const report = this.#reportAt(named ?? 0);
       report.begun();
-      return { kind: 'answer', answer: report.noSuchPort() };
+      return { kind: 'answer', answer: report.noSuchPort(head) };
     }
     let service = this.#services.get(port);
     if (service === undefined) {
@@ -53,7 +53,7 @@ export class NamedPortHttp implements HttpService<AppProblem> {
   }
 
   refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
-    return this.#reportAt(this.#ports.first?.port ?? 0).refused(reason);
+    return this.#reportAt(this.#ports.first?.port ?? 0).refused(reason, 'unread');
   }
 
   closed(): void {

@@ -58,18 +58,18 @@ export class PortHttp implements HttpService<AppProblem> {
     const { peer } = this.#proof;
     report.begun();
     const verdict = this.#judge.judge(peer, this.clock.now());
-    if (!verdict.ok) return { kind: 'answer', answer: report.denied(verdict.reason) };
+    if (!verdict.ok) return { kind: 'answer', answer: report.denied(verdict.reason, head) };
     if (this.#parts.inFlight.requests >= this.#parts.maxRequests) {
-      return { kind: 'answer', answer: report.unreachable('too-many-requests') };
+      return { kind: 'answer', answer: report.notAdmitted('too-many-requests', head) };
     }
     const last = this.#last;
     if (last !== undefined && head === this.#lastHead && verdict === this.#lastVerdict) {
       report.admitted();
       return last;
     }
-    if (head.form === 'authority') return { kind: 'answer', answer: report.refused('bad-target') }; // CONNECT is for proxies
+    if (head.form === 'authority') return { kind: 'answer', answer: report.refused('bad-target', head) }; // CONNECT is for proxies
     const headers = endToEndHeaders(head.headers);
-    if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason) };
+    if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason, head) };
     const request = { head, target: originForm(head), headers: headers.value, filterFields: stripReserved };
     if (verdict !== this.#lastVerdict) this.#identity = undefined;
     this.#identity ??= this.#identityOf(peer);
@@ -82,7 +82,7 @@ export class PortHttp implements HttpService<AppProblem> {
   }
 
   refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
-    return this.#report.refused(reason);
+    return this.#report.refused(reason, 'unread');
   }
 
   closed(): void {

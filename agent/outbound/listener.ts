@@ -1,7 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Address, OutboundConfig, UpstreamConfig } from '#agent/config-types.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
-import { listen } from '#agent/listen.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { TcpPipe } from '#agent/pipe/tcp-pipe.ts';
 import { HttpProxyRoute } from './capture/http-proxy.ts';
@@ -36,7 +35,7 @@ export async function openOutbound(parts: OutboundParts, config: OutboundConfig)
     });
     server.maxConnections = parts.maxConnections;
     servers.push(server);
-    return listen(server, address);
+    return parts.listen(server, address);
   };
   const upstreams: { upstream: UpstreamConfig; address: Address }[] = [];
   for (const [upstream, outlet] of outlets) {

@@ -38,14 +38,14 @@ export class OutboundHttp implements HttpService<OutboundProblem> {
     const found = this.#route.find(head);
     if (!found.ok) {
       counters.requests += 1;
-      return { kind: 'answer', answer: new OutboundReport(this.#parts, head.host).unreachable(found.reason) };
+      return { kind: 'answer', answer: this.#unrouted(head, found.reason) };
     }
     const routed = found.value;
     if (routed.kind === 'hand-over') return routed;
     counters.requests += 1;
     const { report, upstream } = routed;
     if (inFlight.requests >= maxRequests) {
-      return { kind: 'answer', answer: report.unreachable('too-many-requests-in-flight') };
+      return { kind: 'answer', answer: report.notAdmitted('too-many-requests-in-flight', head) };
     }
     const last = this.#last;
     if (last !== undefined && head === this.#lastHead && routed === this.#lastRouted) {
@@ -53,7 +53,7 @@ export class OutboundHttp implements HttpService<OutboundProblem> {
       return last;
     }
     const headers = endToEndHeaders(head.headers);
-    if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason) };
+    if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason, head) };
     report.admitted();
     const request = {
       head,
@@ -70,11 +70,15 @@ export class OutboundHttp implements HttpService<OutboundProblem> {
   }
 
   refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
-    return this.#route.report.refused(reason);
+    return this.#route.report.refused(reason, 'unread');
   }
 
   closed(): void {
     this.#route.close();
+  }
+
+  #unrouted(head: RequestHead, problem: OutboundProblem): Answer {
+    return new OutboundReport(this.#parts, { name: head.host }).notAdmitted(problem, head);
   }
 }
 

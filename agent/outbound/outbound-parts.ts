@@ -1,16 +1,21 @@
+import type { AccessLog } from '#agent/access-log/access-log.ts';
 import type { AgentCounters } from '#agent/admin/metrics.ts';
 import type { AgentEmit } from '#agent/events.ts';
 import type { Deadlines } from '#agent/http/deadlines.ts';
 import type { HttpTimes, MessageLimits } from '#agent/http/service.ts';
+import type { Listen } from '#agent/listen.ts';
 import type { PeerPool } from '#agent/tunnel/peer-pool.ts';
 import type { Clock } from '#runtime/clock.ts';
 import type { Destinations } from './destination.ts';
 
 /** What the app's side of an agent shares. */
 export interface OutboundParts {
+  readonly listen: Listen;
   readonly pool: PeerPool;
   readonly destinations: Destinations;
   readonly counters: AgentCounters;
+  /** Undefined where none is kept. */
+  readonly accessLog: AccessLog | undefined;
   readonly emit: AgentEmit;
   readonly clock: Clock;
   readonly deadlines: Deadlines;

@@ -28,7 +28,7 @@ export class Outlet {
 
   constructor(config: UpstreamConfig, parts: OutletParts) {
     this.config = config;
-    this.report = new OutboundReport(parts, config.workload);
+    this.report = new OutboundReport(parts, { name: config.workload, port: config.port });
     this.#parts = parts;
   }
 
@@ -61,6 +61,7 @@ export class Outlet {
     if (!peer.ok) return peer;
     this.#version = destinations.version;
     this.#peer = peer.value;
+    this.report.peer = peer.value.spiffeId;
     this.#routed = undefined;
     return peer;
   }

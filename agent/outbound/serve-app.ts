@@ -57,7 +57,7 @@ export function serveToOutlet(
 export function servePastTheMesh(pipe: Pipe, parts: OutboundParts, address: Address): HttpConnection {
   const { clock } = parts;
   const dial = dialBy((signal) => connectTcp(address, { clock, signal }));
-  return serveOpaque(pipe, openOpaqueBy(dial, new OutboundReport(parts, address.host), clock), clock);
+  return serveOpaque(pipe, openOpaqueBy(dial, new OutboundReport(parts, { name: address.host }), clock), clock);
 }
 
 function openOpaqueBy(dial: Dial<OutboundProblem>, report: OutboundReport, clock: Clock): OpenOpaque {

@@ -13,7 +13,7 @@ export interface ConnectTcpOptions {
   readonly signal?: AbortSignal;
 }
 
-export const defaultConnectMs = 5_000;
+const defaultConnectMs = 5_000;
 
 /** TCP asks an idle other end for a sign of life after this long: one that vanished would keep its connection for good. */
 const keepAliveMs = 30_000;

@@ -8,9 +8,9 @@ export interface PipeReader {
   /** The other side has finished sending, in order; it may still read. */
   onEnd(): void;
   /**
-   * The stream broke or is closed: nothing can be read or written any more. Comes once to every reader's pipe, also
-   * while paused, after our own `cut` (soon, and nothing else before it), and as the last word once both directions
-   * have ended in order.
+   * The stream broke or is closed: nothing can be read or written any more. Comes once: when it breaks, also while
+   * paused; after our own `cut`, soon and with nothing else before it; and as the last word once both directions have
+   * ended in order.
    */
   onCut(): void;
   /** After a `write` that answered false: there is room again. */

@@ -5,7 +5,7 @@ import { pushReads } from './push-reads.ts';
 import { largeBytes } from './slabs.ts';
 import { later, type Flushable } from './turn.ts';
 
-/** More unsent bytes than this and `write` answers false; below half of it there is room again. */
+/** So many unsent bytes or more and `write` answers false; below half of it there is room again. */
 const fullBytes = 65_536;
 
 /** What TCP and TLS sockets have in common as pipes. One write is with the socket at a time, the rest is gathered. */
@@ -33,10 +33,10 @@ export abstract class SocketPipe implements Pipe, Flushable {
     socket.pause();
     pushReads(socket, (bytes) => this.#onBytes(bytes));
     socket.pause(); // a socket that reads already stops now that it knows where to
-    socket.once('end', () => this.#onEnd());
+    socket.on('end', () => this.#onEnd());
     if (socket.readableEnded) setImmediate(() => this.#onEnd());
     socket.on('error', nothing); // 'close' follows
-    socket.once('close', () => this.#onClose());
+    socket.on('close', () => this.#onClose());
     if (socket.destroyed) setImmediate(() => this.#tellCut()); // its 'close' may have been
   }
 
@@ -68,7 +68,7 @@ export abstract class SocketPipe implements Pipe, Flushable {
       if (this.#gather.length >= largeBytes) this.flush();
       else this.#queue();
     }
-    if (this.#gather.length + this.#inFlight > fullBytes) this.#isFull = true;
+    if (this.#gather.length + this.#inFlight >= fullBytes) this.#isFull = true;
     return !this.#isFull;
   }
 

@@ -1,11 +1,11 @@
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { SocketPipe } from './socket-pipe.ts';
 import { resetSocket } from './tcp-pipe.ts';
 
 /** What lies below a TLS socket, as far as it is known. */
 export interface TlsWire {
-  /** The TCP connection, so that a cut can be a reset. */
+  /** The TCP connection, so that a cut can be a reset. Found out where TLS was put on a socket that existed before. */
   readonly raw?: Socket;
   /** What TLS told as its end came from TCP, not from the other end's close_notify. */
   readonly endedBeforeTls?: boolean;
@@ -45,8 +45,14 @@ export class TlsPipe extends SocketPipe {
   }
 
   protected breakOff(): void {
-    const { raw } = this.#wire;
+    const raw = this.#wire.raw ?? wrapped(this.socket);
     if (raw === undefined || raw.destroyed) this.socket.destroy();
     else resetSocket(raw);
   }
+}
+
+/** The socket that was accepted or given for TLS, where this Node tells; without it a cut is a mere close. */
+function wrapped(socket: Socket): Socket | undefined {
+  const parent: unknown = Reflect.get(socket, '_parent');
+  return parent instanceof Socket ? parent : undefined;
 }

@@ -1,4 +1,4 @@
-import type { HttpConnection } from '#agent/http/service.ts';
+import type { HttpConnection, StreamEnd } from '#agent/http/service.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { splice } from '#agent/pipe/splice.ts';
 import type { Clock } from '#runtime/clock.ts';
@@ -22,7 +22,7 @@ export type OpenOpaque = (onOpened: (way: OpaqueWay | undefined) => void) => () 
 /** Who keeps the books of opaque streams. */
 export interface OpaqueReport {
   opened(): void;
-  upgradeEnded(how: 'ended' | 'cut'): void;
+  upgradeEnded(end: StreamEnd): void;
 }
 
 export function createOpaqueWay(pipe: Pipe, report: OpaqueReport, clock: Clock): OpaqueWay {
@@ -30,7 +30,14 @@ export function createOpaqueWay(pipe: Pipe, report: OpaqueReport, clock: Clock):
     pipe,
     join(caller) {
       report.opened();
-      const joined = splice(caller, pipe, { onDone: ({ outcome }) => report.upgradeEnded(outcome) });
+      const startedMs = clock.monotonic();
+      const joined = splice(caller, pipe, {
+        onDone: ({ outcome, bytesFromA, bytesFromB }) =>
+          report.upgradeEnded({
+            ...{ outcome, startedMs, request: undefined },
+            ...{ requestBytes: bytesFromA, responseBytes: bytesFromB },
+          }),
+      });
       return { drain: () => undefined, destroy: () => joined.cut() };
     },
     letGo: () => letGo(pipe, clock),

@@ -54,6 +54,8 @@ class DetectedConnection implements HttpConnection, PipeReader {
   /** Stops opening the far end. */
   #stop: (() => void) | undefined;
   #way: OpaqueWay | undefined;
+  /** The far end waits for HTTP/2: silence is no reason to ask it again. */
+  #isHttp2Awaited = false;
   /** `opaque`: all that is missing is the far end. `unproven`: the same, but the first line is to be watched. */
   #verdict: 'none' | 'opaque' | 'unproven' = 'none';
   #served: HttpConnection | undefined;
@@ -97,8 +99,8 @@ class DetectedConnection implements HttpConnection, PipeReader {
     const detected = detectProtocol(all);
     if (detected === 'http' || detected === 'http2') return this.#serveHttp(detected, all);
     if (detected === 'opaque') return this.#serveOpaque('opaque', all);
+    if (this.#early.length === 0) this.#wait(partialMs); // for the whole line: more bytes buy no more time (A54)
     this.#early = Buffer.from(all);
-    this.#wait(partialMs);
   }
   onEnd(): void {
     this.#hasEnded = true;
@@ -114,7 +116,7 @@ class DetectedConnection implements HttpConnection, PipeReader {
   #expired(): void {
     const { openOpaque } = this.#servers;
     if (this.#early.length > 0) this.#serveOpaque('unproven', this.#early);
-    else if (openOpaque === undefined || this.#stop !== undefined) this.#giveUp();
+    else if (openOpaque === undefined || this.#isHttp2Awaited) this.#giveUp();
     else this.#open();
   }
 
@@ -159,7 +161,9 @@ class DetectedConnection implements HttpConnection, PipeReader {
     if (isHttp2Settings(bytes)) {
       way.letGo();
       this.#way = undefined;
-      this.#wait(this.#servers.firstMs);
+      this.#stop = undefined; // should the caller be opaque after all, it is opened anew
+      this.#isHttp2Awaited = true;
+      if (this.#early.length === 0) this.#wait(this.#servers.firstMs);
       return;
     }
     this.#verdict = 'unproven';

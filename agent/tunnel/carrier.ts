@@ -8,6 +8,8 @@ export interface Carrier {
   readonly isRetired: boolean;
   /** Streams on it that are kept for later requests; counted by whoever keeps them. */
   keptStreams: number;
+  /** So many streams are to be ended rather than kept: there is more room for them elsewhere. Counted down by the keeper. */
+  excess: number;
 }
 
 /** One byte stream to the peer's app. */

@@ -19,6 +19,13 @@ export class Endpoints<W extends Way> {
     return [...this.#ways()].reduce((sum, { connections }) => sum + connections, 0);
   }
 
+  /** Those that are set aside at this moment. */
+  asideAt(nowMs: number): number {
+    let count = 0;
+    for (const { asideUntilMs } of this.#known.values()) if (asideUntilMs > nowMs) count += 1;
+    return count;
+  }
+
   at(target: Target): Endpoint<W> {
     const { address, expected } = target;
     const key = `${address.host} ${address.port} ${expected}`;

@@ -26,6 +26,8 @@ export interface PeerPool {
   refresh(peer: Peer): void;
   /** Connections to peers that are open. */
   readonly sessions: number;
+  /** Endpoints that are used only where there is nothing better, for they could not be reached. */
+  readonly endpointsAside: number;
   /** No new stream; connections without one close. */
   retireAll(): void;
   destroyAll(): void;
@@ -96,6 +98,10 @@ export function createPeerPool(parts: PeerPoolParts): PeerPool {
     refresh: (peer) => void waysTo(peer),
     get sessions() {
       return kinds.reduce((sum, { connections }) => sum + connections, 0);
+    },
+    get endpointsAside() {
+      const nowMs = clock.monotonic();
+      return kinds.reduce((sum, endpoints) => sum + endpoints.asideAt(nowMs), 0);
     },
     retireAll() {
       stop();

@@ -1,4 +1,4 @@
-import type { H2Session, H2SessionHandler, H2Stream } from '#agent/h2/types.ts';
+import type { H2Session, H2SessionHandler, H2Stream, WorkerPlace } from '#agent/h2/types.ts';
 import type { IdentitySnapshot } from '#agent/identity/store.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { ReProof } from '#agent/proof/re-proof.ts';
@@ -48,6 +48,7 @@ const goodbyeMs = 5_000;
 export class PeerSession implements H2SessionHandler, Carrier {
   readonly generation: number;
   keptStreams = 0;
+  excess = 0;
   readonly #owner: SessionOwner;
   readonly #clock: Clock;
   readonly #life: ProofLife;
@@ -99,6 +100,10 @@ export class PeerSession implements H2SessionHandler, Carrier {
   get h2(): H2Session {
     if (this.#h2 === undefined) throw new Error('a session that was not opened');
     return this.#h2;
+  }
+  /** Which of its agent's workers the peer is. */
+  get peerWorker(): WorkerPlace | undefined {
+    return this.h2.peerWorker;
   }
   /** Streams that carry something, of whatever kind. */
   get load(): number {

@@ -69,10 +69,11 @@ export class Place implements Choosable, EndpointUser, H1ClientOwner, StreamOwne
 
   /** Keeps a stream on which no request is in flight. */
   keep(client: KeptClient): void {
-    if (this.#isLeaving || client.carrier.isRetired) return client.retire();
+    const { carrier } = client;
+    if (this.#isLeaving || carrier.isRetired || carrier.excess > 0) return this.#letLeave(client);
     client.at = this.#kept.push(client) - 1;
     client.sinceTick = this.#tick;
-    client.carrier.keptStreams += 1;
+    carrier.keptStreams += 1;
     this.#owner.kept += 1;
   }
 
@@ -109,6 +110,10 @@ export class Place implements Choosable, EndpointUser, H1ClientOwner, StreamOwne
     return this.#owner.again(request, response);
   }
 
+  #letLeave(client: KeptClient): void {
+    if (client.carrier.excess > 0) client.carrier.excess -= 1;
+    client.retire();
+  }
   #release(isDue: (client: KeptClient) => boolean): void {
     for (const client of this.#kept.filter(isDue)) {
       this.#remove(client);

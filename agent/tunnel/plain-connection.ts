@@ -23,6 +23,7 @@ export class PlainConnection implements Carrier {
   readonly #order: PlainOrder;
   readonly #life: ProofLife;
   isRetired = false;
+  excess = 0;
 
   constructor(pipe: Pipe, order: PlainOrder, clock: Clock) {
     this.pipe = pipe;

@@ -7,6 +7,7 @@ import type { PeerSession, SessionOwner } from './peer-session.ts';
 import { openTunnelStream } from './open-tunnel-stream.ts';
 import type { Keeper, SessionWay, Target, WayOrder } from './way.ts';
 import type { PeerStream } from './carrier.ts';
+import { WorkerSpread } from './worker-spread.ts';
 
 export interface SlotParts {
   readonly identity: IdentityStore;
@@ -25,7 +26,7 @@ const maxSessions = 8;
 /**
  * The sessions to one address and name. One serves; when our identity is replaced or one of its certificates ages, a
  * new one is made first, then it is retired. What cannot be renewed goes on until its hard end: the last good stays.
- * Further ones are made only while all are full.
+ * Further ones are made while all are full, and to other workers of the peer's agent while there is much to do.
  */
 export class SessionSlot implements SessionOwner, SessionWay {
   readonly target: Target;
@@ -38,6 +39,8 @@ export class SessionSlot implements SessionOwner, SessionWay {
   readonly #connect: () => Promise<Result<PeerSession, OpenProblem>>;
   /** Runs from one attempt to renew to the next. */
   #renewing: Timer | undefined;
+  readonly #spread = new WorkerSpread();
+  #isSpreading = false;
   #wasUsed = false;
   #isLeaving = false;
 
@@ -60,7 +63,8 @@ export class SessionSlot implements SessionOwner, SessionWay {
   ready(): PeerSession | undefined {
     this.#wasUsed = true;
     const first = this.#serving[0];
-    if (first !== undefined && first.state === 'fresh' && !first.isFull) return first;
+    if (this.#spread.wants(this.#serving)) void this.#spreadOut();
+    if (this.#serving.length === 1 && first?.state === 'fresh' && !first.isFull) return first;
     return this.#findReady();
   }
 
@@ -86,6 +90,7 @@ export class SessionSlot implements SessionOwner, SessionWay {
   /** What is in use is renewed ahead of need. */
   outdate(): void {
     for (const session of this.#serving) session.outdate();
+    this.#spread.again();
     this.#renewing?.cancel();
     this.#renewing = undefined;
     this.#renew();
@@ -116,9 +121,11 @@ export class SessionSlot implements SessionOwner, SessionWay {
   }
 
   #findReady(): PeerSession | undefined {
-    const usable = this.#serving.find((session) => session.isUsable && !session.isFull);
-    if (usable?.state === 'aging') this.#renew(); // it serves on meanwhile: nobody waits for a handshake
-    return usable;
+    const usable = this.#serving.filter((session) => session.isUsable && !session.isFull);
+    const fresh = usable.filter(({ state }) => state === 'fresh');
+    const [first, ...others] = fresh.length > 0 ? fresh : usable;
+    if (first?.state === 'aging') this.#renew(); // it serves on meanwhile: nobody waits for a handshake
+    return others.reduce((best, session) => (session.load < best!.load ? session : best), first);
   }
 
   #renew(): void {
@@ -140,15 +147,6 @@ export class SessionSlot implements SessionOwner, SessionWay {
   async #connectNow(): Promise<Result<PeerSession, OpenProblem>> {
     const connected = await this.#parts.connect(this.target, this);
     if (!connected.ok) return connected;
-    const session = connected.value;
-    if (session.isClosed) return refuse('unreachable');
-    this.#live.add(session);
-    if (session.isRetired) return refuse('unreachable'); // it said goodbye with its first words
-    const outdated = this.#serving.filter(({ state }) => state !== 'fresh');
-    this.#serving = [session, ...this.#serving.filter(({ state }) => state === 'fresh')];
-    for (const old of outdated) old.retire();
-    if (this.#isLeaving) session.retire();
-    else if (session.generation !== this.#parts.identity.current()?.generation) session.outdate();
-    return ok(session);
+    return this.#live_(connected.value) ? ok(connected.value) : refuse('unreachable');
   }
 }

@@ -1,6 +1,6 @@
 import { createH2Session } from '#agent/h2/session.ts';
 import { defaultH2Times } from '#agent/h2/session-options.ts';
-import type { H2Session, H2SessionHandler, H2Settings } from '#agent/h2/types.ts';
+import type { H2Session, H2SessionHandler, H2Settings, WorkerPlace } from '#agent/h2/types.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { Clock } from '#runtime/clock.ts';
 
@@ -18,11 +18,12 @@ export const tunnelSettings: H2Settings = {
   unreadCeilingBytes: 64 * 1024 * 1024,
 };
 
-/** Opens HTTP/2 as the tunnel does, in one of its roles. */
+/** Opens HTTP/2 as the tunnel does, in one of its roles; `worker`: which of several we are. */
 export function openTunnelH2(
   role: 'client' | 'server',
   clock: Clock,
+  worker?: WorkerPlace,
 ): (pipe: Pipe, handler: H2SessionHandler) => H2Session {
-  return (pipe, handler) =>
-    createH2Session({ role, pipe, handler, clock, settings: tunnelSettings, times: defaultH2Times });
+  const settings = { ...tunnelSettings, worker };
+  return (pipe, handler) => createH2Session({ role, pipe, handler, clock, settings, times: defaultH2Times });
 }

@@ -23,6 +23,8 @@ const duration = z.string('write a duration, e.g. 20s').transform((text, context
 });
 const protocol = z.enum(['http', 'http2', 'tcp', 'auto'], 'write http, http2, tcp or auto');
 
+const workersHint = 'write a whole number, 1 to 64';
+
 const listens = z.strictObject({ port, protocol: protocol.default('auto') });
 const calls = z.strictObject({ to: name, port: port.optional(), listen: port.optional() });
 
@@ -34,6 +36,7 @@ const workload = z.strictObject({
   listens: z.array(listens).max(100).default([]),
   calls: z.array(calls).max(100).default([]),
   capture: z.enum(['upstreams', 'http-proxy'], 'write upstreams or http-proxy').default('upstreams'),
+  workers: z.int(workersHint).min(1, workersHint).max(64, workersHint).default(1),
 });
 
 const traffic = z.strictObject({

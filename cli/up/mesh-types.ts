@@ -19,6 +19,8 @@ export interface MeshWorkload {
   readonly calls: readonly MeshCall[];
   /** `http-proxy`: its HTTP calls go through HTTP_PROXY, so they need no `listen`. */
   readonly capture: 'upstreams' | 'http-proxy';
+  /** Of its agent. */
+  readonly workers: number;
 }
 
 export interface MeshPort {

@@ -113,6 +113,7 @@ function agentConfig({ mesh, workload, controlPlane }: Placed, addresses: Addres
       },
     }),
     admin: { listen: addresses.admin, socket: addresses.adminSocket },
+    workers: workload.workers,
     drain: `${agentDrainMs}ms`,
   };
 }

@@ -4,7 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createCounters, maxLabels, type AgentCounters } from '#agent/admin/metrics.ts';
+import { maxLabels } from '#agent/admin/labelled-counter.ts';
+import { createCounters, type AgentCounters } from '#agent/admin/metrics.ts';
 import { createReadiness } from '#agent/admin/readiness.ts';
 import type { AdminActions } from '#agent/admin/routes.ts';
 import { startAdmin } from '#agent/admin/server.ts';
@@ -45,7 +46,12 @@ function actionsFor(admin: string, parts: { counters?: AgentCounters; calls?: st
   const source = { rotations: 4, skewMs: -7, controlPlane: 'connected', joinTokenUses: 1 } as const;
   const actions: AdminActions = {
     config: parsed.value,
-    facts: () => ({ workload: 'prices', identity: store.current(), source, readiness: readiness.report(), counters }),
+    readiness: () => readiness.report(),
+    facts: () =>
+      Promise.resolve({
+        workload: 'prices',
+        ...{ identity: store.current(), source, readiness: readiness.report(), counters, workers: [] },
+      }),
     drain: () => void calls.push('drain'),
     renew: () => void calls.push('renew'),
   };

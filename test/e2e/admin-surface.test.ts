@@ -5,7 +5,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { maxLabels } from '#agent/admin/metrics.ts';
+import { maxLabels } from '#agent/admin/labelled-counter.ts';
 import type { Address } from '#agent/config-types.ts';
 import { freePort, startAgent, startReadyAgent, type AdminAnswer, type AgentProcess } from '#support/agent-process.ts';
 import { createIdentityFolder, type IdentityFolder } from '#support/identity-folder.ts';

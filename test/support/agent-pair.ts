@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { createAccessLog, type AccessLog } from '#agent/access-log/access-log.ts';
 import { createCounters, type AgentCounters } from '#agent/admin/metrics.ts';
 import type { Address, InboundPortConfig, LimitsConfig, UpstreamConfig } from '#agent/config-types.ts';
 import type { AgentEvent } from '#agent/events.ts';
 import { createDeadlines } from '#agent/http/deadlines.ts';
+import { listen } from '#agent/listen.ts';
 import { createIdentityStore, type IdentityStore } from '#agent/identity/store.ts';
 import { openInbound, type InboundListener } from '#agent/inbound/listener.ts';
 import { createDestinations } from '#agent/outbound/destination.ts';
@@ -22,6 +24,9 @@ export interface HalfAgent {
   readonly store: IdentityStore;
   readonly counters: AgentCounters;
   readonly events: AgentEvent[];
+  /** Of its access log. */
+  readonly lines: Readonly<Record<string, unknown>>[];
+  readonly accessLog: AccessLog;
   rotate(lifeMs?: number): Promise<void>;
 }
 
@@ -40,13 +45,19 @@ async function halfAgent(domain: TestDomain, workload: string, lifeMs: number): 
   const store = createIdentityStore();
   const rotate = async (life = lifeMs): Promise<void> => void store.replace(await domain.identity(workload, life));
   await rotate();
-  return { store, counters: createCounters(), events: [], rotate };
+  const lines: Record<string, unknown>[] = [];
+  const accessLog = createAccessLog({
+    ...{ workload, sample: 1, failures: 'always', clock: systemClock, random: systemRandom },
+    write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>),
+  });
+  return { store, counters: createCounters(), events: [], lines, accessLog, rotate };
 }
 
 function commonParts(agent: HalfAgent, limits: Partial<LimitsConfig> = {}) {
   const all = { ...defaultLimits, ...limits };
   return {
     counters: agent.counters,
+    accessLog: agent.accessLog,
     emit: (event: AgentEvent) => void agent.events.push(event),
     clock: systemClock,
     deadlines: createDeadlines(systemClock),
@@ -56,6 +67,7 @@ function commonParts(agent: HalfAgent, limits: Partial<LimitsConfig> = {}) {
     maxConnections: all.connections,
     maxRequests: all.requests,
     inFlight: { requests: 0 },
+    listen,
   };
 }
 
@@ -83,6 +95,7 @@ export async function startServing(
       ports: new Map(options.ports.map((port) => [port.port, port])),
       self: () => domain.spiffeId(workload),
       whenExpired: options.whenExpired ?? 'keep',
+      workers: 1,
     },
     { listen: local, advertise: undefined, ports: options.ports },
   );

@@ -57,21 +57,24 @@ const anything = (): true => true;
  * has none. Does not wait: ask for
  * the event `agent.ready`. Ports of 0 are chosen by the system; `address` tells them.
  */
-export function startAgent(config: object): AgentProcess {
+export function startAgent(config: object, env: Readonly<Record<string, string>> = {}): AgentProcess {
   const folder = mkdtempSync(join(tmpdir(), 'eastwest-agent-'));
   const path = join(folder, 'agent.yaml');
   const admin = { socket: join(folder, 'agent.sock'), ...('admin' in config ? (config.admin as object) : {}) };
   writeFileSync(path, JSON.stringify({ ...config, admin })); // JSON is YAML
   const child = spawn(process.execPath, [join(checkout, 'bin', 'eastwest.js'), 'agent', '--config', path], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: ownEnvironment(),
+    env: { ...ownEnvironment(), ...env },
   });
   return { folder, ...watchAgent(child), ...askAgent(admin.socket), ...endAgent(child, folder) };
 }
 
 /** Starts an agent and waits until it is ready. */
-export async function startReadyAgent(config: object): Promise<AgentProcess> {
-  const agent = startAgent(config);
+export async function startReadyAgent(
+  config: object,
+  env: Readonly<Record<string, string>> = {},
+): Promise<AgentProcess> {
+  const agent = startAgent(config, env);
   try {
     await agent.event('agent.ready');
     return agent;

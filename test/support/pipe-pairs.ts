@@ -83,7 +83,7 @@ const makePipes: Record<PairKind, (raw: RawPair) => [Pipe, Pipe] | Promise<[Pipe
     const server = new TLSSocket(raw.server, { ...serverOptions, isServer: true });
     const client = connect({ ...clientTlsOptions(shopIdentity), socket: raw.client });
     await Promise.all([once(client, 'secureConnect'), once(server, 'secure')]);
-    return [new TlsPipe(client, { raw: raw.client }), new TlsPipe(server, { raw: raw.server })];
+    return [new TlsPipe(client), new TlsPipe(server)];
   },
   async 'guarded-tls'(raw) {
     const server = guardedServer(raw.server, serverOptions);

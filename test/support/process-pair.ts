@@ -18,6 +18,8 @@ export interface PairSettings {
   /** `limits` of both agents. */
   readonly limits?: object;
   readonly httpProxy?: boolean;
+  /** Further upstreams of cart, as in `agent.yaml`. */
+  readonly upstreams?: readonly object[];
 }
 
 /** Two real agents on files alone, cart → prices, each a process of its own. */
@@ -49,7 +51,8 @@ export async function startProcessPair({ ports, limits = {}, ...more }: PairSett
   );
   const inbound = await prices.address('inbound');
   const peer = { workload: 'prices', spiffeId: spiffeIdOf('prices'), endpoints: [`127.0.0.1:${inbound.port}`] };
-  const upstreams = ports.map(({ port, protocol }) => ({ ...peer, port, protocol, listen: '127.0.0.1:0' }));
+  const own = ports.map(({ port, protocol }) => ({ ...peer, port, protocol, listen: '127.0.0.1:0' }));
+  const upstreams = [...own, ...(more.upstreams ?? [])];
   const httpProxy = more.httpProxy === true ? { httpProxy: { listen: '127.0.0.1:0' } } : {};
   const cart = stack.use(await startReadyAgent({ ...common('cart'), outbound: { upstreams, ...httpProxy } }));
   const all = stack.move();

@@ -20,7 +20,7 @@ export interface StandaloneMesh extends AsyncDisposable {
 
 export async function startStandaloneMesh(
   svidLife: string,
-  settings: { readonly whenExpired?: 'keep' | 'end' } = {},
+  settings: { readonly whenExpired?: 'keep' | 'end'; readonly workers?: number } = {},
 ): Promise<StandaloneMesh> {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'eastwest-alone-'));

@@ -32,15 +32,16 @@ describe.skipIf(lacks(what, 'openssl', 'curl') || lacksOpenssl3(what))('curl and
     return runProgram('openssl', ['s_client', '-quiet', ...to, ...own], { input: request });
   };
 
-  test('curl with its default ALPN (h2, http/1.1) gets HTTP/1.1 and the app’s answer', async () => {
+  test('curl with its default ALPN (h2, http/1.1) gets HTTP/2 and the answer of an app of HTTP/1.1', async () => {
     const ran = await curl('cart', '-w', '\n%{http_version} %{http_code}', `${prices.url}/price`);
     expect(ran).toMatchObject({ code: 0, stderr: '' });
-    expect(ran.stdout).toMatch(/"url":"\/price"[^]*\n1\.1 200$/);
+    expect(ran.stdout).toMatch(/"url":"\/price"[^]*\n2 200$/);
+    expectVerifiedCaller();
   });
 
-  test('curl that insists on HTTP/2 is told to use HTTP/1.1, and gets through', async () => {
-    const ran = await curl('cart', '--http2-prior-knowledge', '-w', '\n%{http_version} %{http_code}', prices.url);
-    expect(ran.stdout).toMatch(/\n1\.1 200$/);
+  test('curl that wants HTTP/1.1 gets that', async () => {
+    const ran = await curl('cart', '--http1.1', '-w', '\n%{http_version} %{http_code}', `${prices.url}/price`);
+    expect(ran.stdout).toMatch(/"url":"\/price"[^]*\n1\.1 200$/);
   });
 
   test('10 MB posted by curl arrive unharmed', async () => {
@@ -102,7 +103,7 @@ describe.skipIf(lacks(what, 'openssl', 'curl') || lacksOpenssl3(what))('curl and
 
   test('another workload, with a good certificate, gets 403 problem+json; the app hears nothing', async () => {
     const before = prices.http.seen.length;
-    const ran = await curl('orders', '-i', '-d', 'x'.repeat(2_000), prices.url);
+    const ran = await curl('orders', '--http1.1', '-i', '-d', 'x'.repeat(2_000), prices.url);
     const [head = '', body = ''] = ran.stdout.split('\r\n\r\n');
     const told = JSON.parse(body) as { status: number; decisionId: string };
     expect(head).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);

@@ -5,7 +5,7 @@ import { lacks } from '#support/needs.ts';
 import { figuresOf } from '#support/process-figures.ts';
 
 const what = 'fuzzed HTTP/1.1 in front of Node, nginx and Python';
-const cases = 2_000;
+const cases = 4_000;
 
 describe.skipIf(lacks(what, 'nginx', 'python3'))('fuzzed HTTP/1.1 through both agents', () => {
   const seed = Number(process.env['EASTWEST_FUZZ_SEED'] ?? Date.now() % 1_000_000);

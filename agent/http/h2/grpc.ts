@@ -89,6 +89,14 @@ export function trailersOnly(answer: Answer): HeaderField[] {
   return fields;
 }
 
+/** The status among the fields that end a gRPC call; undefined where it is none of gRPC's. */
+export function grpcStatusIn(fields: readonly HeaderField[]): number | undefined {
+  for (const { name, value } of fields) {
+    if (name.length === 11 && name === 'grpc-status') return /^(?:[0-9]|1[0-6])$/.test(value) ? Number(value) : undefined;
+  }
+  return undefined;
+}
+
 /** UTF-8 in which everything but printable ASCII, and `%`, is percent-encoded (gRPC over HTTP/2, "Status-Message"). */
 export function encodeMessage(text: string): string {
   return text.replace(/[^\x20-\x24\x26-\x7e]+/gu, (run) => {

@@ -33,8 +33,8 @@ export function sendAnswer(stream: H2Stream, answer: Answer, reader: Reader): vo
 }
 
 /** An answer that names a decision comes from an agent: an app's own is removed where it is read first. */
-export function isAgentAnswer(headers: readonly HeaderField[]): boolean {
-  return fieldValue(headers, decisionName) !== undefined;
+export function decisionOf(headers: readonly HeaderField[]): string | undefined {
+  return fieldValue(headers, decisionName);
 }
 
 /**
@@ -50,7 +50,7 @@ export function agentAnswer(
     return { status: status === 200 && said !== undefined ? httpStatusOf(said) : status, instead: undefined };
   }
   const title = `The mesh answered the call with HTTP status ${status}`;
-  return { status, instead: problemAnswer(status, title, fieldValue(headers, decisionName)) };
+  return { status, instead: problemAnswer(status, title, decisionOf(headers)) };
 }
 
 function fieldValue(headers: readonly HeaderField[], wanted: string): string | undefined {

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { readLength, type Framing } from '#agent/http/framing.ts';
 import {
   foreignMethods,
@@ -245,7 +246,7 @@ export function readResponseFields(
   if (typeof framing === 'string') return framing;
   return {
     status,
-    reason: '',
+    reason: STATUS_CODES[status] ?? '', // HTTP/2 has none, and some readers of HTTP/1.1 stumble over an empty one
     version: '2',
     headers,
     framing,

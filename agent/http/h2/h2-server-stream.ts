@@ -4,10 +4,11 @@ import type { Pipe } from '#agent/pipe/pipe.ts';
 import { problemAnswer, type Answer } from '#agent/http/answers.ts';
 import type { HeadProblem, RequestHead, ResponseHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
-import type { ExchangeProblem, RequestSink, ResponseSink } from '#agent/http/message.ts';
+import type { ExchangeProblem, Forwarded, RequestSink, ResponseSink } from '#agent/http/message.ts';
 import type { Admission, RequestEnd, RequestReport } from '#agent/http/service.ts';
 import { EarlyBody } from './early-body.ts';
-import { agentAnswer, isAgentAnswer, readerOf } from './h2-answer.ts';
+import { grpcStatusIn } from './grpc.ts';
+import { agentAnswer, decisionOf, readerOf } from './h2-answer.ts';
 import { passableTrailers } from './h2-fields.ts';
 import { areMalformed, isConnectRequest, isMalformed, isWithoutContent } from './h2-head.ts';
 import { StreamAnswer } from './stream-answer.ts';
@@ -34,7 +35,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   #head: RequestHead | undefined;
   #isGrpc = false;
   #report: RequestReport<P> | undefined;
-  #filter: ((fields: readonly HeaderField[]) => readonly HeaderField[]) | undefined;
+  #request: Forwarded | undefined;
   #sink: RequestSink | undefined;
   /** What arrived before somebody wanted it. */
   #early: EarlyBody | undefined;
@@ -111,10 +112,12 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     if (this.#phase !== 'forwarding') return;
     this.#quietMs = 0;
     this.status = head.status;
-    if (isAgentAnswer(headers)) {
+    this.decisionId = decisionOf(headers);
+    if (this.decisionId !== undefined) {
       this.answeredBy = 'agent';
       if (this.#isGrpc && this.#translated(head.status, headers)) return;
     }
+    if (this.#isGrpc && head.framing.kind !== 'chunked') this.grpcStatus = grpcStatusIn(headers); // "Trailers-Only"
     this.sayHead(head, headers, this.#head!.method);
   }
 
@@ -126,6 +129,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
 
   end(trailers: readonly HeaderField[]): void {
     if (this.#phase !== 'forwarding') return;
+    if (this.#isGrpc && trailers.length > 0) this.grpcStatus = grpcStatusIn(trailers);
     this.sayEnd(trailers);
     this.#answered();
   }
@@ -158,6 +162,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     const { heads, service } = this.#host;
     const read = heads.read(fields, end ? 'with-head' : 'later');
     if (typeof read === 'string') return this.#refuse(read);
+    this.startedMs = service.deadlines.nowMs();
     const { head, grpc } = read;
     if (!end && isWithoutContent(head.method)) {
       this.#phase = 'held';
@@ -183,13 +188,12 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   #admitted(admission: Admission<P>): void {
     if (admission.kind !== 'forward') {
       if (this.#phase === 'over') return;
-      const isAnswer = admission.kind === 'answer';
-      return this.#answer(isAnswer ? admission.answer : problemAnswer(501, 'Not possible over HTTP/2'));
+      return this.#answer(admission.kind === 'answer' ? admission.answer : problemAnswer(501, 'Not possible over HTTP/2'));
     }
     this.#report = admission.report;
+    this.#request = admission.request;
     if (this.#phase === 'over') return this.#tellEnd('cut'); // the caller left while its request was judged
     this.#phase = 'forwarding';
-    this.#filter = admission.request.filterFields;
     const sink = admission.upstream.start(admission.request, this);
     if (this.#phase !== 'forwarding') return sink.abort(); // answered at once; does nothing where it failed or is whole
     this.#sink = sink;
@@ -210,7 +214,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   }
 
   #endRequest(trailers: readonly HeaderField[]): void {
-    this.#sink!.end(trailers.length === 0 ? trailers : this.#filter!(passableTrailers(trailers)));
+    this.#sink!.end(trailers.length === 0 ? trailers : this.#request!.filterFields(passableTrailers(trailers)));
   }
 
   /** Its content is not as long as it said (RFC 9113, section 8.1.1). */
@@ -252,6 +256,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     const report = this.#report!;
     const isUnreachable = typeof problem === 'object' && 'unreachable' in problem;
     const answer = isUnreachable ? report.unreachable(problem.unreachable) : report.failed(problem);
+    this.decisionId = answer.decisionId;
     if (this.headSent) this.#reset(code);
     else this.#answer(answer);
   }
@@ -288,7 +293,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   #tellEnd(outcome: RequestEnd['outcome']): void {
     const report = this.#report;
     this.#report = undefined;
-    report?.finished(this.summary(outcome, this.#requestBytes));
+    report?.finished(this.summary(this.#request!, outcome, this.#requestBytes));
   }
 }
 

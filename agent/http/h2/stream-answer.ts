@@ -4,6 +4,7 @@ import type { ResponseHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { Forwarded } from '#agent/http/message.ts';
 import type { RequestEnd } from '#agent/http/service.ts';
+import { grpcStatusOf } from './grpc.ts';
 import { sendAnswer, type Reader } from './h2-answer.ts';
 import { responseFields } from './h2-fields.ts';
 
@@ -71,6 +72,8 @@ export class StreamAnswer {
   protected sayOwn(answer: Answer, reader: Reader): void {
     this.#pending = undefined;
     this.headSent = true;
+    this.decisionId = answer.decisionId;
+    if (reader === 'grpc') this.grpcStatus = grpcStatusOf(answer.status);
     sendAnswer(this.stream, answer, reader);
   }
 

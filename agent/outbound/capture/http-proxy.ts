@@ -1,8 +1,7 @@
 import type { Address } from '#agent/config-types.ts';
 import { dialBy } from '#agent/http/dial.ts';
-import { createH1Upstream } from '#agent/http/h1-upstream.ts';
+import { createH1Upstream, type H1Upstream } from '#agent/http/h1-upstream.ts';
 import type { RequestHead } from '#agent/http/head.ts';
-import type { Upstream } from '#agent/http/message.ts';
 import type { HandedOver } from '#agent/http/service.ts';
 import type { OutboundProblem } from '#agent/outbound/answers.ts';
 import type { OutboundParts } from '#agent/outbound/outbound-parts.ts';
@@ -38,13 +37,13 @@ export class HttpProxyRoute implements Route {
   readonly #version: 'http' | 'http2';
   /** The last destination past the mesh. */
   #past:
-    | { readonly to: string; readonly routed: Result<Routed, never>; readonly upstream: Upstream<never> }
+    | { readonly to: string; readonly routed: Result<Routed, never>; readonly upstream: H1Upstream<OutboundProblem> }
     | undefined;
   #lastHost = '';
   #lastOutlet: Outlet | undefined;
 
   constructor(parts: OutboundParts, settings: ProxySettings, version: 'http' | 'http2') {
-    this.report = new OutboundReport(parts, 'unknown');
+    this.report = new OutboundReport(parts, { name: 'unknown' });
     this.#parts = parts;
     this.#settings = settings;
     this.#version = version;
@@ -84,13 +83,13 @@ export class HttpProxyRoute implements Route {
   #pastTheMesh(host: string, address: Address): Result<Routed, OutboundProblem> {
     if (this.#settings.unknown === 'refuse') return refuse('unknown-destination');
     if (this.#past?.to === host) return this.#past.routed;
-    this.#past?.upstream.close();
+    this.#past?.upstream.retire(); // what is in flight there is still wanted
     const parts = this.#parts;
     const dial = dialBy<OutboundProblem>((signal) => connectTcp(address, { clock: parts.clock, signal }));
     const maxConnections = this.#version === 'http' ? 1 : maxPastConnections;
     const upstream = createH1Upstream(dial, { ...parts, maxConnections });
-    const routed = ok<Routed>({ kind: 'forward', upstream, report: new OutboundReport(parts, host) });
-    this.#past = { to: host, routed, upstream: upstream as Upstream<never> };
+    const routed = ok<Routed>({ kind: 'forward', upstream, report: new OutboundReport(parts, { name: host }) });
+    this.#past = { to: host, routed, upstream };
     return routed;
   }
 }

@@ -13,16 +13,17 @@ describe('a request', () => {
     stage.answer(okay('more'));
     expect(stage.caller.take()).toContain('more');
     expect(stage.log).toEqual(['dial']);
-    expect(stage.ends).toEqual([
-      { status: 200, answeredBy: 'app', outcome: 'complete', requestBytes: 0, responseBytes: 4 },
-      { status: 200, answeredBy: 'app', outcome: 'complete', requestBytes: 0, responseBytes: 4 },
+    const end = { status: 200, answeredBy: 'app', outcome: 'complete', requestBytes: 0, responseBytes: 4 };
+    expect(stage.ends).toMatchObject([
+      { ...end, request: { target: '/a?b' }, decisionId: undefined },
+      { ...end, request: { target: '/2' } },
     ]);
   });
 
   test('that repeats the bytes of the one before is judged again, and written and answered the same', () => {
     let admitted = 0;
     const stage = createStage({
-      admit(head, pass) {
+      admit(_head, pass) {
         admitted += 1;
         return admitted < 4 ? pass() : { kind: 'answer', answer: problemAnswer(403, 'not any more') };
       },

@@ -93,7 +93,7 @@ export function createStage(options: StageOptions = {}) {
     },
     finished: (end) => void ends.push(end),
     upgraded: () => void log.push('upgraded'),
-    upgradeEnded: (how) => void log.push(`upgrade ${how}`),
+    upgradeEnded: ({ outcome }) => void log.push(`upgrade ${outcome}`),
   };
   const pass = (head: RequestHead, to: Upstream<'no-app'> = upstream): Admission<'no-app'> => {
     if (head.form === 'authority') return { kind: 'answer', answer: headProblemAnswer('bad-target', 'd-2') };

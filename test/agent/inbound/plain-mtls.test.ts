@@ -118,6 +118,7 @@ test('an HTTP connection ends once the certificate of its caller has expired', a
   tls.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   expect(String((await once(tls, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /);
   await once(tls, 'end');
+  expect(prices.counters.inboundDenied).toBe(0);
 });
 
 describe('whoever proves nothing', () => {

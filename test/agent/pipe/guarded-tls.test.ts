@@ -129,7 +129,7 @@ test('why it is needed: on a plain TLS socket the same cut looks like an end (A7
   peer.on('error', () => undefined);
   await Promise.all([once(socket, 'secureConnect'), once(peer, 'secure')]);
   const reader = createRecordingReader();
-  const pipe = new TlsPipe(socket, { raw: raw.client });
+  const pipe = new TlsPipe(socket);
   pipe.reader = reader;
   pipe.resume();
   peer.write('half an ans', () => raw.server.end());

@@ -1,121 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { serveDetected, serveOpaque, type ProtocolServers } from '#agent/protocol/serve-detected.ts';
-import type { OpaqueWay } from '#agent/protocol/opaque-way.ts';
-import type { HttpConnection } from '#agent/http/service.ts';
-import type { Pipe } from '#agent/pipe/pipe.ts';
-import { createFakeClock } from '#support/fake-clock.ts';
-import { createMemoryPipes } from '#support/memory-pipe.ts';
-import { createRecordingReader } from '#support/recording-reader.ts';
+import { serveDetected, serveOpaque } from '#agent/protocol/serve-detected.ts';
+import { createDetectionStage } from '#support/detection-stage.ts';
 
 const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
-
-/** A caller at one end, an app at the other, and servers that write down what they get. */
-function createStage({ only = 'any' }: { only?: 'any' | 'http' } = {}) {
-  const clock = createFakeClock(0);
-  const caller = createMemoryPipes({ delivery: 'manual' });
-  const app = createMemoryPipes({ delivery: 'manual' });
-  const served = createRecordingReader();
-  const appSaw = createRecordingReader();
-  const callerSaw = createRecordingReader();
-  const story: string[] = [];
-  const connection: HttpConnection = {
-    drain: () => void story.push('drained'),
-    destroy: () => void story.push('destroyed'),
-  };
-  const serve = (name: string) => (pipe: Pipe) => {
-    story.push(name);
-    pipe.reader = served;
-    pipe.resume();
-    return connection;
-  };
-  caller.a.reader = callerSaw;
-  caller.a.resume();
-  app.b.reader = appSaw;
-  app.b.resume();
-  const way: OpaqueWay = {
-    pipe: app.a,
-    join(pipe) {
-      story.push('joined');
-      pipe.reader = served;
-      pipe.resume();
-      app.a.reader = {
-        onBytes: (bytes) => void pipe.write(bytes),
-        onEnd: () => pipe.end(),
-        onCut: () => pipe.cut(),
-        onDrain: () => undefined,
-      };
-      app.a.resume();
-      return connection;
-    },
-    letGo() {
-      story.push('let go');
-      app.a.end();
-    },
-  };
-  let opened: ((way: OpaqueWay | undefined) => void) | undefined;
-  const servers: ProtocolServers = {
-    clock,
-    http: serve('http'),
-    http2: serve('http2'),
-    openOpaque:
-      only === 'http'
-        ? undefined
-        : (onOpened) => {
-            story.push('asked');
-            opened = onOpened;
-            return () => {
-              if (opened) story.push('stopped asking');
-              opened = undefined;
-            };
-          },
-    firstMs: 10_000,
-  };
-  const deliver = (): void => {
-    caller.deliver();
-    app.deliver();
-    caller.deliver();
-  };
-  return {
-    clock,
-    story,
-    servers,
-    served,
-    appSaw,
-    callerSaw,
-    pipe: caller.b,
-    app: app.b,
-    deliver,
-    say(text: string) {
-      caller.a.writeText(text);
-      deliver();
-    },
-    end() {
-      caller.a.end();
-      deliver();
-    },
-    leave() {
-      caller.a.cut();
-      deliver();
-    },
-    appSays(text: string) {
-      app.b.writeText(text);
-      deliver();
-    },
-    open(how: 'open' | 'away' = 'open') {
-      const tell = opened;
-      opened = undefined;
-      tell?.(how === 'open' ? way : undefined);
-      deliver();
-    },
-  };
-}
 
 describe('a connection is served by what its first bytes are', () => {
   test.each([
     ['GET / HTTP/1.1\r\nHost: a\r\n\r\n', 'http'],
     [`${preface}\0\0`, 'http2'],
   ])('%j by %s, with every byte of it', (text, expected) => {
-    const stage = createStage();
+    const stage = createDetectionStage();
     serveDetected(stage.pipe, stage.servers);
     stage.say(text.slice(0, 3));
     expect(stage.story).toEqual([]);
@@ -127,7 +21,7 @@ describe('a connection is served by what its first bytes are', () => {
   });
 
   test('what is no HTTP goes to the app as it came, and a half-close after it', () => {
-    const stage = createStage();
+    const stage = createDetectionStage();
     serveDetected(stage.pipe, stage.servers);
     stage.say('\x16\x03\x01');
     stage.say('late');
@@ -140,7 +34,7 @@ describe('a connection is served by what its first bytes are', () => {
   });
 
   test('where only HTTP is spoken it is given to HTTP/1.1, which refuses it', () => {
-    const stage = createStage({ only: 'http' });
+    const stage = createDetectionStage({ only: 'http' });
     serveDetected(stage.pipe, stage.servers);
     stage.say('\x16\x03\x01');
     expect(stage.story).toEqual(['http']);
@@ -151,7 +45,7 @@ describe('a connection is served by what its first bytes are', () => {
       ['any', 'asked'],
       ['http', 'http'],
     ] as const) {
-      const stage = createStage({ only });
+      const stage = createDetectionStage({ only });
       serveDetected(stage.pipe, stage.servers);
       stage.end();
       expect(stage.story).toEqual([expected]);
@@ -159,7 +53,7 @@ describe('a connection is served by what its first bytes are', () => {
   });
 
   test('an app that is away: the caller sees a break', () => {
-    const stage = createStage();
+    const stage = createDetectionStage();
     serveDetected(stage.pipe, stage.servers);
     stage.say('\0');
     stage.open('away');
@@ -170,7 +64,7 @@ describe('a connection is served by what its first bytes are', () => {
 
 describe('a silent caller', () => {
   async function silent() {
-    const stage = createStage();
+    const stage = createDetectionStage();
     const connection = serveDetected(stage.pipe, stage.servers);
     await stage.clock.advance(49);
     expect(stage.story).toEqual([]);
@@ -235,6 +129,21 @@ describe('a silent caller', () => {
     expect(stage.callerSaw.bytes).toHaveLength(0);
   });
 
+  test.each([
+    ['speaks something else after all', '\0\0'],
+    ['leaves in order', undefined],
+  ])('of an HTTP/2 server that %s is not left waiting: the app is opened anew', async (_case, says) => {
+    const stage = await silent();
+    stage.open();
+    stage.appSays('\0\0\0\x04\0\0\0\0\0');
+    if (says === undefined) stage.end();
+    else stage.say(says);
+    expect(stage.story).toEqual(['asked', 'let go', 'asked']);
+    stage.open('away');
+    expect(stage.callerSaw.story.at(-1)).toBe('cut');
+    expect(stage.clock.waiting()).toBe(0);
+  });
+
   test('is ended when nobody has anything to say', async () => {
     const stage = await silent();
     stage.open();
@@ -276,7 +185,7 @@ describe('a silent caller', () => {
 
 describe('a slow caller', () => {
   test('whose first line may become HTTP passes as opaque after a while, watched', async () => {
-    const stage = createStage();
+    const stage = createDetectionStage();
     serveDetected(stage.pipe, stage.servers);
     stage.say('x');
     await stage.clock.advance(499);
@@ -290,7 +199,7 @@ describe('a slow caller', () => {
   });
 
   test('that is opaque after all is not watched beyond its first line', async () => {
-    const stage = createStage();
+    const stage = createDetectionStage();
     serveDetected(stage.pipe, stage.servers);
     stage.say('x');
     await stage.clock.advance(500);
@@ -300,7 +209,7 @@ describe('a slow caller', () => {
   });
 
   test('of an HTTP port is HTTP’s', async () => {
-    const stage = createStage({ only: 'http' });
+    const stage = createDetectionStage({ only: 'http' });
     serveDetected(stage.pipe, stage.servers);
     stage.say('GE');
     await stage.clock.advance(500);
@@ -308,8 +217,18 @@ describe('a slow caller', () => {
     expect(stage.served.bytes.toString()).toBe('GE');
   });
 
+  test('that sends its first line byte by byte has no more time than another (A54)', async () => {
+    const stage = createDetectionStage({ only: 'http' });
+    serveDetected(stage.pipe, stage.servers);
+    stage.say('G');
+    await stage.clock.advance(400);
+    stage.say('E');
+    await stage.clock.advance(100);
+    expect(stage.story).toEqual(['http']);
+  });
+
   test('that never says anything to an HTTP port is ended', async () => {
-    const stage = createStage({ only: 'http' });
+    const stage = createDetectionStage({ only: 'http' });
     serveDetected(stage.pipe, stage.servers);
     await stage.clock.advance(10_000);
     stage.deliver();
@@ -319,12 +238,12 @@ describe('a slow caller', () => {
 
 describe('told to stop', () => {
   test('an idle connection ends, one that is served is drained by its server', () => {
-    const idle = createStage();
+    const idle = createDetectionStage();
     serveDetected(idle.pipe, idle.servers).drain();
     idle.deliver();
     expect(idle.callerSaw.story).toEqual(['end']);
 
-    const served = createStage();
+    const served = createDetectionStage();
     const connection = serveDetected(served.pipe, served.servers);
     served.say('GET / HTTP/1.1\r\n\r\n');
     connection.drain();
@@ -333,7 +252,7 @@ describe('told to stop', () => {
   });
 
   test('one whose first line is still coming is served and then drained', () => {
-    const stage = createStage();
+    const stage = createDetectionStage();
     const connection = serveDetected(stage.pipe, stage.servers);
     stage.say('POST / HT');
     connection.drain();
@@ -342,7 +261,7 @@ describe('told to stop', () => {
   });
 
   test('destroyed before anything is known, it is cut', () => {
-    const stage = createStage();
+    const stage = createDetectionStage();
     serveDetected(stage.pipe, stage.servers).destroy();
     stage.deliver();
     expect(stage.callerSaw.story).toEqual(['cut']);
@@ -351,7 +270,7 @@ describe('told to stop', () => {
 });
 
 test('an opaque port opens the app at once and reads nothing before', () => {
-  const stage = createStage();
+  const stage = createDetectionStage();
   serveOpaque(stage.pipe, stage.servers.openOpaque!, stage.clock);
   expect(stage.story).toEqual(['asked']);
   stage.say('GET / HTTP/1.1\r\n');

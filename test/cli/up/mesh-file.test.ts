@@ -32,6 +32,7 @@ describe('a mesh file', () => {
             listens: [],
             calls: [{ to: 'prices', port: 7002, protocol: 'auto', listen: 7101 }],
             capture: 'upstreams',
+            workers: 1,
           },
           {
             name: 'prices',
@@ -40,6 +41,7 @@ describe('a mesh file', () => {
             listens: [{ port: 7002, protocol: 'auto' }],
             calls: [],
             capture: 'upstreams',
+            workers: 1,
           },
         ],
       },

@@ -22,6 +22,7 @@ workloads:
   - name: report
     run: [node, d.js]
     capture: http-proxy
+    workers: 3
     calls: [{ to: prices }]
 traffic: [{ url: "http://127.0.0.1:7001/", perSecond: 50 }]
 `;
@@ -91,6 +92,10 @@ describe('the plan of a mesh', () => {
       NODE_USE_ENV_PROXY: '1',
     });
     expect(plan.workloads[0]?.appEnv).toEqual({});
+  });
+
+  test('gives each agent as many workers as the file says', () => {
+    expect(configs.map(({ workers }) => workers)).toEqual([1, 1, 1, 3]);
   });
 
   test('uses no port twice', () => {

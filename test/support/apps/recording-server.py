@@ -17,6 +17,7 @@ def tell(**what):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
+    wbufsize = -1  # an answer in one piece
 
     def answer(self):
         target = self.requestline.split(" ")[1]

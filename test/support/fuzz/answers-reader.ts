@@ -22,7 +22,8 @@ export function readAnswers(bytes: Buffer, requests: readonly ReferenceRequest[]
         .find((field) => field.toLowerCase().startsWith(`${name}:`))
         ?.slice(name.length + 1)
         .trim();
-    const isHead = requests[answers.length]?.method === 'HEAD' && status === 200;
+    const isHead =
+      requests[answers.length]?.method === 'HEAD' && (at === text.length || text.startsWith('HTTP/1.1 ', at));
     const body = isHead
       ? { said: '', end: at }
       : readBody(text, at, { length: valueOf('content-length'), coding: valueOf('transfer-encoding') });

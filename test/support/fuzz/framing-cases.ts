@@ -127,27 +127,32 @@ const chunks = fc
 
 const deltas = mostly(0, 10, 1, -1, 5, -5, 60);
 /** Lines that say where the body ends, and the body. */
-const framings: fc.Arbitrary<readonly [lines: readonly string[], body: string]> = fc.oneof(
-  { arbitrary: fc.constant([[], ''] as const), weight: 6 },
+type Framing = readonly [lines: readonly string[], body: string];
+
+const framings: fc.Arbitrary<Framing> = fc.oneof(
+  { arbitrary: fc.constant<Framing>([[], '']), weight: 6 },
   {
     weight: 8,
     arbitrary: fc
       .tuple(contents, deltas)
-      .map(([body, delta]) => [[lengthLine('Content-Length: {N}', body, delta)], body]),
+      .map(([body, delta]): Framing => [[lengthLine('Content-Length: {N}', body, delta)], body]),
   },
-  { arbitrary: chunks.map((body) => [['Transfer-Encoding: chunked'], body] as const), weight: 9 },
+  { arbitrary: chunks.map((body): Framing => [['Transfer-Encoding: chunked'], body]), weight: 9 },
   {
     weight: 3,
     arbitrary: fc
       .tuple(fc.constantFrom(...lengths), contents, deltas)
-      .map(([line, body, delta]) => [[lengthLine(line, body, delta)], body]),
+      .map(([line, body, delta]): Framing => [[lengthLine(line, body, delta)], body]),
   },
-  { arbitrary: fc.tuple(fc.constantFrom(...codings), chunks).map(([line, body]) => [[line], body]), weight: 3 },
+  {
+    arbitrary: fc.tuple(fc.constantFrom(...codings), chunks).map(([line, body]): Framing => [[line], body]),
+    weight: 3,
+  },
   {
     weight: 4,
     arbitrary: fc
       .tuple(fc.constantFrom(...codings), fc.constantFrom(...lengths), fc.oneof(chunks, contents), fc.boolean())
-      .map(([coding, length, body, isFirst]) => {
+      .map(([coding, length, body, isFirst]): Framing => {
         const line = lengthLine(length, body, 0);
         return [isFirst ? [coding, line] : [line, coding], body];
       }),
@@ -156,7 +161,7 @@ const framings: fc.Arbitrary<readonly [lines: readonly string[], body: string]> 
     weight: 1,
     arbitrary: fc
       .tuple(fc.constantFrom(...codings), fc.constantFrom(...codings), chunks)
-      .map(([one, other, body]) => [[one, other], body]),
+      .map(([one, other, body]): Framing => [[one, other], body]),
   },
 );
 
@@ -184,8 +189,9 @@ const messages = fc
 
 const oddBytes = fc.constantFrom('\r', '\n', '\0', ' ', '\t', ':', ',', '0', 'a', crlf, '\xff', crlf + crlf, smuggled);
 /** One byte or more changed, doubled or lost somewhere: where, what, and how much. */
-const mutations = fc.oneof(
-  { arbitrary: fc.constant([]), weight: 5 },
+type Mutation = readonly [how: string, share: number, bytes: string];
+const mutations: fc.Arbitrary<readonly Mutation[]> = fc.oneof(
+  { arbitrary: fc.constant<readonly Mutation[]>([]), weight: 5 },
   fc.array(
     fc.tuple(
       fc.constantFrom('insert', 'replace', 'remove', 'double', 'cut'),
@@ -196,7 +202,7 @@ const mutations = fc.oneof(
   ),
 );
 
-function mutate(text: string, [how, share, bytes]: readonly [how: string, share: number, bytes: string]): string {
+function mutate(text: string, [how, share, bytes]: Mutation): string {
   const at = Math.floor(share * text.length);
   if (how === 'insert') return text.slice(0, at) + bytes + text.slice(at);
   if (how === 'replace') return text.slice(0, at) + bytes + text.slice(at + 1);

@@ -44,7 +44,8 @@ export async function framingStory(
     const reading = readAsReference(Buffer.concat(pieces));
     for (const request of reading.requests) {
       const { method, target, body, isComplete } = request;
-      expected.set(`${method} ${target} ${isComplete ? sha1Of(body) : ''}`, { source: pieces, left: 1 });
+      const key = `${method} ${target} ${isComplete ? sha1Of(body) : ''}`;
+      expected.set(key, { source: pieces, left: (expected.get(key)?.left ?? 0) + 1 });
     }
     const { bytes, end } = await converse(port, pieces);
     const answers = readAnswers(bytes, reading.requests);
@@ -149,7 +150,7 @@ async function checkBackend(backend: RecordingBackend, expected: Map<string, Exp
 }
 
 function textOf(pieces: readonly Buffer[]): string {
-  return JSON.stringify(pieces.map((piece) => piece.toString('latin1')));
+  return JSON.stringify(pieces.map((piece) => piece.toString('latin1').replaceAll(/(.)\1{99,}/g, '$1$1$1… ')));
 }
 
 function describe(

@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../agent-process.ts';
+import { untilOpen } from '../until-open.ts';
 
 /** One request as a backend read it. */
 export interface BackendRequest {
@@ -102,7 +102,7 @@ export async function startNginxBackend(): Promise<RecordingBackend> {
         return [{ ...rest, sha1, complete: status === '200' }];
       }),
       faults: read('error.log').filter((line) =>
-        /client sent(?! invalid method)|\[(warn|error|crit|alert|emerg)\]/.test(line),
+        /client sent(?! invalid method| duplicate header line: "Expect)|\[(warn|error|crit|alert|emerg)\]/.test(line),
       ),
     }),
     [Symbol.asyncDispose]: () => endBackend(child, folder),
@@ -124,6 +124,7 @@ http {
   fastcgi_temp_path ${folder}/fastcgi;
   uwsgi_temp_path ${folder}/uwsgi;
   scgi_temp_path ${folder}/scgi;
+  underscores_in_headers on;
   client_max_body_size 0;
   client_body_buffer_size 1m;
   large_client_header_buffers 8 64k;
@@ -163,18 +164,6 @@ export async function startPythonBackend(): Promise<RecordingBackend> {
     heard: () => ({ requests, faults }),
     [Symbol.asyncDispose]: () => endBackend(child),
   };
-}
-
-async function untilOpen(port: number): Promise<void> {
-  for (let turn = 0; turn < 200; turn += 1) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-    if (isOpen) return;
-    await sleep(50);
-  }
-  throw new Error(`nobody listens on ${port}`);
 }
 
 async function endBackend(child: ChildProcess, folder?: string): Promise<void> {

@@ -120,7 +120,14 @@ describe('an answer in HTTP/2', () => {
   ])('%s', (_what, text, ending, framing) => {
     const [method = '', fields = ''] = text.split(/ (.*)/);
     const head = readResponseFields(fieldsOf(fields), ending, method);
-    expect(head).toMatchObject({ framing, reason: '', version: '2' });
+    expect(head).toMatchObject({ framing, version: '2' });
+  });
+
+  test('has the reason that HTTP/1.1 knows for its status, for readers that stumble over an empty one', () => {
+    const reasonOf = (status: number): unknown => readResponseFields(fieldsOf(`:status: ${status}`), 'later', 'GET');
+    expect(reasonOf(200)).toMatchObject({ reason: 'OK' });
+    expect(reasonOf(503)).toMatchObject({ reason: 'Service Unavailable' });
+    expect(reasonOf(599)).toMatchObject({ reason: '' });
   });
 
   test.each<[string, string, Ending]>([

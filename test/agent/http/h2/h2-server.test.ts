@@ -16,7 +16,9 @@ describe('a request on a stream', () => {
     upstream.response.data(bytes('ok'));
     upstream.response.end([]);
     expect(stream.said).toEqual(['HEAD :status: 200|server: app|content-length: 2', 'DATA ok', 'END']);
-    expect(ends).toEqual([{ status: 200, answeredBy: 'app', outcome: 'complete', requestBytes: 6, responseBytes: 2 }]);
+    expect(ends).toMatchObject([
+      { status: 200, answeredBy: 'app', outcome: 'complete', requestBytes: 6, responseBytes: 2, grpcStatus: undefined },
+    ]);
   });
 
   test('without content is forwarded as a whole', () => {

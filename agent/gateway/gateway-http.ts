@@ -1,0 +1,141 @@
+import type { Answer } from '#agent/http/answers.ts';
+import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
+import { headerField, type HeaderField } from '#agent/http/header-field.ts';
+import type { Forwarded, Upstream } from '#agent/http/message.ts';
+import type { Admission, HttpService } from '#agent/http/service.ts';
+import { originForm } from '#agent/http/target.ts';
+import { endToEndHeaders } from '#agent/http/write.ts';
+import type { OutboundProblem } from '#agent/outbound/answers.ts';
+import type { Outlet } from '#agent/outbound/outlet.ts';
+import type { Routed } from '#agent/outbound/route.ts';
+import type { Refusal } from './answers.ts';
+import { filterOutside, tellForwarded, type OutsideCaller } from './forwarded-headers.ts';
+import type { GatewayParts } from './gateway-parts.ts';
+import type { CallerRate } from './rate-limiter.ts';
+import { refusingUpstream } from './refusing-upstream.ts';
+import { GatewayReport } from './report.ts';
+
+type Forward = Admission<OutboundProblem> & { readonly kind: 'forward' };
+
+/** One connection from outside, until it is over. */
+export interface OutsideConnection {
+  readonly caller: OutsideCaller;
+  readonly rate: CallerRate;
+  readonly version: 'http' | 'http2';
+}
+
+/** The HTTP of one connection from outside: each request goes where its host and path say, at its caller's rate. */
+export class GatewayHttp implements HttpService<OutboundProblem> {
+  readonly clock;
+  readonly deadlines;
+  readonly limits;
+  readonly times;
+  readonly #parts: GatewayParts;
+  readonly #connection: OutsideConnection;
+  readonly #reports = new Map<Outlet, GatewayReport>();
+  /** What the last admission rests on. */
+  #lastHead: RequestHead | undefined;
+  #lastOutlet: Outlet | undefined;
+  #lastRouted: Routed | undefined;
+  #last: Forward | undefined;
+
+  constructor(parts: GatewayParts, connection: OutsideConnection) {
+    this.clock = parts.clock;
+    this.deadlines = parts.deadlines;
+    this.limits = parts.limits;
+    this.times = parts.times;
+    this.#parts = parts;
+    this.#connection = connection;
+  }
+
+  /**
+   * Rate, then route, then the way there. A user's token is to be judged in between: by the head and its route, before a
+   * byte of the body is read; what it takes may be a promise.
+   */
+  admit(head: RequestHead): Admission<OutboundProblem> {
+    const { counters, inFlight, maxRequests, deadlines, routes } = this.#parts;
+    counters.gatewayRequests += 1;
+    const waitMs = this.#connection.rate.take(deadlines.nowMs());
+    if (waitMs > 0) return this.#refuse(head, 'rate-limited', [retryAfter(waitMs)]);
+    const isRepeated = head === this.#lastHead;
+    if (!isRepeated && head.form !== 'origin' && head.form !== 'asterisk') {
+      return { kind: 'answer', answer: this.#nowhere(head).refused('not-a-proxy', head) };
+    }
+    const found = isRepeated ? undefined : routes.find(head.host, head.target);
+    if (found?.ok === false) return this.#refuse(head, found.reason, []);
+    const outlet = found?.value ?? this.#lastOutlet!;
+    const report = this.#reportOf(outlet);
+    const routed = outlet.route(this.#connection.version);
+    if (!routed.ok) return { kind: 'answer', answer: report.notAdmitted(routed.reason, head) };
+    if (inFlight.requests >= maxRequests) {
+      return { kind: 'answer', answer: report.notAdmitted('too-many-requests-in-flight', head) };
+    }
+    const last = this.#last;
+    if (last !== undefined && isRepeated && routed.value === this.#lastRouted) {
+      report.admitted();
+      return last;
+    }
+    const headers = endToEndHeaders(head.headers);
+    if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason, head) };
+    report.admitted();
+    this.#lastHead = head;
+    this.#lastOutlet = outlet;
+    this.#lastRouted = routed.value;
+    const told = tellForwarded(headers.value, head.host, this.#connection.caller);
+    const admission = this.#forward(head, told, { upstream: upstreamOf(routed.value), report });
+    this.#last = admission;
+    return admission;
+  }
+
+  refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
+    return new GatewayReport(this.#parts, this.#client, { nowhere: '' }).refused(reason, 'unread');
+  }
+
+  closed(): void {
+    // the ways into the mesh are shared
+  }
+
+  get #client(): string {
+    return this.#connection.caller.address;
+  }
+
+  #reportOf(outlet: Outlet): GatewayReport {
+    let report = this.#reports.get(outlet);
+    if (report === undefined) {
+      report = new GatewayReport(this.#parts, this.#client, outlet);
+      this.#reports.set(outlet, report);
+    }
+    return report;
+  }
+
+  #nowhere(head: RequestHead): GatewayReport {
+    return new GatewayReport(this.#parts, this.#client, { nowhere: head.host });
+  }
+
+  /** Without the end of the connection: who comes in numbers would cost more by coming anew. */
+  #refuse(head: RequestHead, reason: Refusal, extra: readonly HeaderField[]): Forward {
+    const report = this.#nowhere(head);
+    const upstream = refusingUpstream(report.refusal(reason), extra);
+    report.admitted();
+    return this.#forward(head, [], { upstream, report });
+  }
+
+  #forward(
+    head: RequestHead,
+    headers: readonly HeaderField[],
+    to: { readonly upstream: Upstream<OutboundProblem>; readonly report: GatewayReport },
+  ): Forward {
+    const request: Forwarded = { head, target: originForm(head), headers, filterFields: filterOutside, written: undefined };
+    return { kind: 'forward', request, ...to };
+  }
+}
+
+/** RFC 9110, section 10.2.3: whole seconds. */
+function retryAfter(waitMs: number): HeaderField {
+  return headerField('Retry-After', String(Math.ceil(waitMs / 1_000)));
+}
+
+function upstreamOf(routed: Routed): Upstream<OutboundProblem> {
+  if (routed.kind === 'forward') return routed.upstream;
+  throw new Error('an outlet hands no connection over');
+}

@@ -1,0 +1,181 @@
+import { randomBytes } from 'node:crypto';
+import { indexRules, type Rule } from '#policy/decide.ts';
+import type { Clock, Random } from '#runtime/clock.ts';
+import { openAccessLog } from './access-log/open-access-log.ts';
+import { createCounters } from './admin/metrics.ts';
+import type { AgentConfig } from './config-types.ts';
+import type { DataPath, OpenListener, Side } from './data-path.ts';
+import { appTimes, defaultConnect, messageLimits, peerTimes } from './defaults.ts';
+import type { AgentEmit } from './events.ts';
+import type { GatewayListener } from './gateway/listener.ts';
+import { giveBackWhenIdle } from './give-back.ts';
+import { createDeadlines } from './http/deadlines.ts';
+import type { IdentityStore } from './identity/store.ts';
+import type { InboundParts } from './inbound/inbound-parts.ts';
+import { openInbound, type InboundListener } from './inbound/listener.ts';
+import { listen, type Listen } from './listen.ts';
+import { createDestinations } from './outbound/destination.ts';
+import { openOutbound, type OutboundListener } from './outbound/listener.ts';
+import { createProofReport } from './proof/proof-report.ts';
+import { createPeerPool } from './tunnel/peer-pool.ts';
+import { defaultUpstreamLimits } from './tunnel/upstream-limits.ts';
+
+export interface DataPathParts {
+  readonly config: AgentConfig;
+  readonly store: IdentityStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly emit: AgentEmit;
+  /** Collects this thread's garbage; undefined where the runtime cannot be told to. */
+  readonly collect: (() => void) | undefined;
+}
+
+export interface LocalDataPath extends DataPath {
+  /** `listenAs`: how its sockets come to listen, alone or beside others. */
+  open(side: Side, listenAs?: Listen): Promise<readonly OpenListener[]>;
+}
+
+/** The data part of an agent in the thread that calls this. Builds each of its parts once and connects them. */
+export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
+  const { config, store, clock, random, emit } = parts;
+  const counters = createCounters();
+  const access = config.accessLog && openAccessLog(config.accessLog, { ...parts, workload: config.workload });
+  const deadlines = createDeadlines(clock);
+  const ended = new AbortController();
+  const limits = messageLimits(config.limits);
+  const destinations = createDestinations(config.outbound?.upstreams ?? []);
+  const pool = createPeerPool({
+    identity: store,
+    clock,
+    random,
+    randomBytes,
+    whenExpired: config.whenExpired,
+    limits: { ...defaultUpstreamLimits, ...defaultConnect },
+    http: { limits, deadlines },
+    report: createProofReport({ counters, emit }, 'dialled'),
+    onSession(event, { peer, address, reason }) {
+      if (event === 'opened') counters.sessionsOpened += 1;
+      if (event !== 'failed') return;
+      counters.sessionsFailed += 1;
+      emit({ event: 'peer.refused', workload: peer, address, reason: reason ?? 'unreachable' });
+    },
+  });
+  const inFlight = { outbound: { requests: 0 }, inbound: { requests: 0 }, gateway: { requests: 0 } };
+  const shared = (of: keyof typeof inFlight) => ({
+    ...{ counters, emit, clock, deadlines, limits, accessLog: access?.log },
+    serverFirst: new Set(config.serverFirst),
+    maxConnections: config.limits.connections,
+    maxRequests: config.limits.requests,
+    inFlight: inFlight[of],
+  });
+  let outbound: OutboundListener | undefined;
+  let inbound: InboundListener | undefined;
+  let gateway: GatewayListener | undefined;
+
+  /** What is not counted as it happens. */
+  const measure = (): void => {
+    counters.requestsInFlight = inFlight.outbound.requests;
+    counters.inboundRequestsInFlight = inFlight.inbound.requests;
+    counters.gatewayRequestsInFlight = inFlight.gateway.requests;
+    counters.connections = outbound?.connections ?? 0;
+    counters.inboundConnections = inbound?.connections ?? 0;
+    counters.gatewayConnections = gateway?.connections ?? 0;
+    counters.sessionsOpen = pool.sessions;
+    counters.endpointsAside = pool.endpointsAside;
+    counters.accessLinesDropped = access?.dropped ?? 0;
+  };
+
+  return {
+    async open(side, listenAs = listen) {
+      if (side === 'outbound') {
+        if (!config.outbound) return [];
+        const times = appTimes(config.limits);
+        outbound = await openOutbound({ ...shared('outbound'), times, pool, destinations, listen: listenAs }, config.outbound);
+        return outboundListeners(outbound);
+      }
+      const activity = (): number =>
+        counters.requests + counters.streams + counters.inboundRequests + counters.gatewayRequests;
+      giveBackWhenIdle({ ...parts, activity }, ended.signal);
+      const common = { times: peerTimes(config.limits), listen: listenAs };
+      if (config.inbound) {
+        inbound = await openInbound({ ...shared('inbound'), ...inboundParts(parts), ...common }, config.inbound);
+      }
+      if (config.gateway) {
+        const ways = { ...shared('gateway'), ...common, pool, destinations, workers: config.workers };
+        const { openGateway } = await import('./gateway/listener.ts'); // most agents are none
+        gateway = await openGateway(ways, config.gateway, config.outbound?.upstreams ?? []);
+      }
+      return [...inboundListeners(inbound), ...gatewayListeners(gateway)];
+    },
+    useWorkloads: (workloads) => destinations.update(workloads),
+    report() {
+      measure();
+      const connections = {
+        outbound: counters.connections,
+        inbound: counters.inboundConnections + counters.gatewayConnections,
+      };
+      return Promise.resolve({ counters, connections, workers: [] });
+    },
+    drain(side) {
+      if (side === 'outbound') return outbound?.drain();
+      inbound?.drain();
+      gateway?.drain();
+    },
+    async end() {
+      ended.abort();
+      pool.retireAll();
+      inbound?.destroy();
+      gateway?.destroy();
+      outbound?.destroy();
+      pool.destroyAll();
+      deadlines.stop();
+      await access?.close();
+    },
+    failed: new Promise(() => undefined), // what fails here fails the whole process
+  };
+}
+
+function outboundListeners({ upstreams, httpProxy }: OutboundListener): OpenListener[] {
+  const open = upstreams.map(({ upstream, address }) => ({
+    purpose: `upstream ${upstream.workload}:${upstream.port}`,
+    address,
+  }));
+  return httpProxy ? [...open, { purpose: 'http-proxy', address: httpProxy }] : open;
+}
+
+function inboundListeners(inbound: InboundListener | undefined): OpenListener[] {
+  if (!inbound) return [];
+  const own = inbound.ports.map(({ port, address }) => ({ purpose: `mtls ${port}`, address }));
+  return [{ purpose: 'inbound', address: inbound.address }, ...own];
+}
+
+function gatewayListeners(gateway: GatewayListener | undefined): OpenListener[] {
+  const { https, http } = gateway ?? {};
+  return [
+    ...(https ? [{ purpose: 'gateway https', address: https }] : []),
+    ...(http ? [{ purpose: 'gateway http', address: http }] : []),
+  ];
+}
+
+function inboundParts({ config, store }: DataPathParts) {
+  const rules: Rule[] = (config.inbound?.ports ?? []).map(({ port, allow }) => ({
+    name: `ports[${port}].allow`,
+    port,
+    principals: allow,
+  }));
+  const index = indexRules(rules);
+  return {
+    identity: store,
+    randomBytes,
+    rules: () => index,
+    spoken: new Map(),
+    ports: new Map((config.inbound?.ports ?? []).map((port) => [port.port, port])),
+    whenExpired: config.whenExpired,
+    workers: config.workers,
+    self: () => {
+      const snapshot = store.current();
+      if (!snapshot) throw new Error('inbound was opened before the first identity');
+      return snapshot.svid.spiffeId;
+    },
+  } satisfies Partial<InboundParts>;
+}

@@ -1,0 +1,61 @@
+import { copyCounters } from '#agent/admin/sum-counters.ts';
+import type { Address } from '#agent/config-types.ts';
+import type { IdentityStore } from '#agent/identity/store.ts';
+import type { LocalDataPath } from '#agent/local-data-path.ts';
+import { unreachable } from '#runtime/result.ts';
+import { toFaultMessage } from './fault-message.ts';
+import { fromIdentityMessage } from './identity-message.ts';
+import { listenBeside, listenFirst } from './shared-listen.ts';
+import type { CallName, Opened, WorkerCalls, WorkerMessage, WorkerRequest } from './worker-calls.ts';
+
+export interface ServingParts {
+  readonly dataPath: LocalDataPath;
+  /** The one that the data path follows. */
+  readonly store: IdentityStore;
+  readonly post: (message: WorkerMessage) => void;
+}
+
+/** Does what the main thread asks, and answers. */
+export async function serveCall(request: WorkerRequest, parts: ServingParts): Promise<void> {
+  const { id } = request;
+  try {
+    parts.post({ kind: 'answer', id, value: await answer(request, parts) });
+  } catch (error) {
+    parts.post({ kind: 'fault', id, fault: toFaultMessage(error) });
+  }
+}
+
+type Answer = WorkerCalls[CallName]['answer'];
+
+async function answer(request: WorkerRequest, { dataPath, store }: ServingParts): Promise<Answer> {
+  switch (request.call) {
+    case 'identity':
+      return void store.replace(fromIdentityMessage(request.argument));
+    case 'workloads':
+      return void dataPath.useWorkloads(request.argument);
+    case 'open':
+      return open(dataPath, request.argument);
+    case 'report': {
+      const { counters, connections } = await dataPath.report();
+      return { counters: copyCounters(counters), connections };
+    }
+    case 'ping':
+      return undefined;
+    case 'drain':
+      return void dataPath.drain(request.argument);
+    case 'end':
+      return void (await dataPath.end());
+    default:
+      return unreachable(request);
+  }
+}
+
+async function open(
+  dataPath: LocalDataPath,
+  { side, addresses }: WorkerCalls['open']['argument'],
+): Promise<Opened> {
+  if (addresses !== undefined) return { listeners: await dataPath.open(side, listenBeside(addresses)), addresses };
+  const opened: Address[] = [];
+  const listeners = await dataPath.open(side, listenFirst(opened));
+  return { listeners, addresses: opened };
+}

@@ -1,0 +1,31 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectUnharmed, framingStory } from '#support/fuzz/framing-story.ts';
+import { startFuzzWorld, type FuzzWorld } from '#support/fuzz/fuzz-world.ts';
+import { lacks } from '#support/needs.ts';
+import { figuresOf } from '#support/process-figures.ts';
+
+const what = '100,000 fuzzed connections in front of Node, nginx and Python';
+const cases = 33_400;
+
+describe.skipIf(lacks(what, 'nginx', 'python3'))('100,000 fuzzed connections through both agents', () => {
+  const seed = Number(process.env['EASTWEST_FUZZ_SEED'] ?? Date.now() % 1_000_000);
+  let world: FuzzWorld;
+
+  beforeAll(async () => {
+    world = await startFuzzWorld();
+    console.info(`EASTWEST_FUZZ_SEED=${seed}`);
+  }, 30_000);
+  afterAll(() => world[Symbol.asyncDispose]());
+
+  test.each(['Node', 'nginx', 'Python'] as const)(
+    'A50, A51: agents and %s never disagree on where a message ends',
+    async (name) => {
+      const { backend, port } = world.behind(name);
+      const before = [world.pair.cart, world.pair.prices].map(({ pid }) => figuresOf(pid));
+      const figures = await framingStory(port, backend, { cases, seed: seed + name.length, abreast: 32 });
+      console.info(name, JSON.stringify(figures));
+      expect(figures.answered).toBeGreaterThan(cases / 2);
+      await expectUnharmed(world.pair, before, 100);
+    },
+  );
+});
