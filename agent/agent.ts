@@ -54,7 +54,8 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
 
 /** One thread is this one, and then nothing of workers is even loaded; and the other way round. */
 async function startDataPath(parts: Omit<Core, 'dataPath'>): Promise<DataPath> {
-  if (parts.config.workers === 1) return (await import('./local-data-path.ts')).createLocalDataPath(parts);
+  if (parts.config.workers === 1)
+    return (await import('./local-data-path.ts')).createLocalDataPath({ ...parts, worker: undefined });
   const [{ WorkerGroup }, { startThread }] = await Promise.all([
     import('./workers/worker-group.ts'),
     import('./workers/worker-thread.ts'),

@@ -9,6 +9,7 @@ import { appTimes, defaultConnect, messageLimits, peerTimes } from './defaults.t
 import type { AgentEmit } from './events.ts';
 import type { GatewayListener } from './gateway/listener.ts';
 import { giveBackWhenIdle } from './give-back.ts';
+import type { WorkerPlace } from './h2/types.ts';
 import { createDeadlines } from './http/deadlines.ts';
 import type { IdentityStore } from './identity/store.ts';
 import type { InboundParts } from './inbound/inbound-parts.ts';
@@ -22,6 +23,8 @@ import { defaultUpstreamLimits } from './tunnel/upstream-limits.ts';
 
 export interface DataPathParts {
   readonly config: AgentConfig;
+  /** Which of several it is; undefined: the only one. */
+  readonly worker: WorkerPlace | undefined;
   readonly store: IdentityStore;
   readonly clock: Clock;
   readonly random: Random;
@@ -90,7 +93,10 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       if (side === 'outbound') {
         if (!config.outbound) return [];
         const times = appTimes(config.limits);
-        outbound = await openOutbound({ ...shared('outbound'), times, pool, destinations, listen: listenAs }, config.outbound);
+        outbound = await openOutbound(
+          { ...shared('outbound'), times, pool, destinations, listen: listenAs },
+          config.outbound,
+        );
         return outboundListeners(outbound);
       }
       const activity = (): number =>
@@ -157,7 +163,7 @@ function gatewayListeners(gateway: GatewayListener | undefined): OpenListener[] 
   ];
 }
 
-function inboundParts({ config, store }: DataPathParts) {
+function inboundParts({ config, store, worker }: DataPathParts) {
   const rules: Rule[] = (config.inbound?.ports ?? []).map(({ port, allow }) => ({
     name: `ports[${port}].allow`,
     port,
@@ -171,7 +177,7 @@ function inboundParts({ config, store }: DataPathParts) {
     spoken: new Map(),
     ports: new Map((config.inbound?.ports ?? []).map((port) => [port.port, port])),
     whenExpired: config.whenExpired,
-    workers: config.workers,
+    worker,
     self: () => {
       const snapshot = store.current();
       if (!snapshot) throw new Error('inbound was opened before the first identity');

@@ -68,6 +68,10 @@ const roomRows: readonly RoomRow[] = [
 /** Inside one room: files below `of` never import files below `never`. */
 const innerRows = [
   ['agent/outbound/', 'agent/inbound/', 'the two directions share agent/http and agent/tunnel, never each other'],
+  ...['inbound/', 'outbound/', 'tunnel/', 'gateway/', 'admin/', 'identity/'].map(
+    (part) => [`agent/${part}`, 'agent/workers/', 'in which thread a part runs is none of its business'] as const,
+  ),
+  ['agent/workers/', 'agent/inbound/', 'workers run the data path as a whole, by its interface'],
   ['agent/inbound/', 'agent/outbound/', 'the two directions share agent/http and agent/tunnel, never each other'],
   ...['agent/identity/', 'agent/tls/', 'agent/tunnel/', 'agent/http/', 'agent/protocol/', 'agent/proof/'].flatMap(
     (of) =>
@@ -245,6 +249,8 @@ describe('a planted violation is caught', () => {
     ['agent/outbound/serve.ts', `import { permit } from '#agent/inbound/permit.ts';`, 'never each other'],
     ['agent/inbound/serve.ts', `import { open } from '#agent/outbound/destination.ts';`, 'never each other'],
     ['agent/tunnel/pool.ts', `import { open } from '#agent/outbound/destination.ts';`, 'both directions stand on this'],
+    ['agent/tunnel/pool.ts', `import { shareOf } from '#agent/workers/share-of.ts';`, 'in which thread a part runs'],
+    ['agent/workers/worker-main.ts', `import { openInbound } from '#agent/inbound/listener.ts';`, 'as a whole'],
     ['agent/outbound/serve.ts', `import { readRequestHead } from '../http/head.ts';`, 'write #room/file.ts'],
     ['agent/pipe/splice.ts', `import type { H2Stream } from '#agent/h2/types.ts';`, 'pipes are bytes'],
     ['agent/h2/session.ts', `import { readRequestHead } from '#agent/http/head.ts';`, 'knows frames and fields'],

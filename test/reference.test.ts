@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { accessLine } from '#agent/access-log/access-line.ts';
 import { renderMetrics } from '#agent/admin/exposition.ts';
 import { createCounters } from '#agent/admin/metrics.ts';
 import { agentDocument, parseAgentConfig } from '#agent/config.ts';
@@ -43,7 +44,9 @@ describe('a default of the table is what happens when the setting is left out', 
     identity: { files: { dir: '/certs' } },
     inbound: { listen: '127.0.0.1:0', ports: [{ port: 1 }] },
     outbound: { upstreams: [{ workload: 'a', listen: '127.0.0.1:0', port: 1, ...staticPeer() }] },
+    gateway: { http: { listen: '127.0.0.1:0' }, routes: [{ host: 'a.example', workload: 'a', port: 1 }] },
     admin: {},
+    accessLog: {},
   };
   const mesh = {
     name: 'shop',
@@ -81,6 +84,14 @@ test('the table of up’s events is the list of cli/up/events.ts, with fields', 
   const fields = eventFields(readFileSync(join(checkout, 'cli/up/events.ts'), 'utf8'), 'UpEvent');
   const expected = [...fields].map(([event, names]) => [event, names.join(', ')]);
   expect(tableBelow(reference, '## Events of `eastwest up --json`').map((row) => row.slice(0, 2))).toEqual(expected);
+});
+
+test('the table of the access log has the fields of a line, in their order', () => {
+  const text = { peer: 'a', client: 'b', destination: 'c', method: 'GET', path: '/', decisionId: 'd', traceId: 'e' };
+  const numbers = { status: 200, grpcStatus: 0, durationMs: 1, requestBytes: 0, responseBytes: 0 };
+  const line = accessLine({ ...text, ...numbers, direction: 'inbound', protocol: 'HTTP/2', outcome: 'ok' }, 'prices', 0);
+  const fields = tableBelow(reference, '## Lines of the access log').map(([field]) => field);
+  expect(fields).toEqual(Object.keys(JSON.parse(line) as object));
 });
 
 test('the table of metrics is what an agent exposes, with its own words', async () => {

@@ -4,6 +4,8 @@ import type { Clock } from '#runtime/clock.ts';
 export const frameCost = {
   /** May move every stream's window and empty the table. */
   settings: 20,
+  /** A client looks at every stream that it has open. */
+  goaway: 20,
   ping: 1,
   windowUpdate: 1,
   priority: 1,

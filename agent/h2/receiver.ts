@@ -136,7 +136,7 @@ export class Receiver implements FrameSink {
         else if (this.#waste(frameCost.ping)) host.writer.frame(pingAck, bytes.subarray(at, at + head.length));
         break;
       case frameType.goaway:
-        host.onGoaway(readUint32(bytes, at) & largest31Bits);
+        if (this.#waste(frameCost.goaway)) host.onGoaway(readUint32(bytes, at) & largest31Bits);
         break;
       case frameType.windowUpdate:
         this.#onWindowUpdate(head.streamId, readUint32(bytes, at) & largest31Bits);

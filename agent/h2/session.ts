@@ -15,8 +15,7 @@ import { SessionWatch, type WatchedSession } from './session-watch.ts';
 import { StreamKeeper } from './stream-keeper.ts';
 import type { StreamTable } from './stream-table.ts';
 import type { Stream } from './stream.ts';
-import type { H2ErrorCode, H2Session, H2SessionHandler, H2Settings } from './types.ts';
-import type { H2Stream, H2StreamHandler, WorkerPlace } from './types.ts';
+import type { H2ErrorCode, H2Session, H2SessionHandler, H2Settings, H2Stream, H2StreamHandler } from './types.ts';
 
 /** How long a draining server waits for the peer to have heard of it, so that no request crosses with the news. */
 const goawayMs = 5_000;
@@ -46,7 +45,7 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
   readonly writer: FrameWriter;
   readonly floods: FloodGuard;
   peerMaxStreams = 0;
-  peerWorker: WorkerPlace | undefined;
+  peerWorker: H2Session['peerWorker'];
   drains = 0;
   readonly #pipe: Pipe;
   readonly #handler: H2SessionHandler;

@@ -14,7 +14,7 @@ const reservedPrefix = 'x-eastwest-';
  * `X_Forwarded_Client_Cert` and `x.forwarded.client.cert` as the real one.
  */
 export function isReservedName(name: string): boolean {
-  if (name.length <= reservedPrefix.length || !mayBeReserved(name)) return false;
+  if (name.length < reservedPrefix.length || !mayBeReserved(name)) return false;
   const folded = foldedName(name);
   return reservedNames.has(folded) || folded.startsWith(reservedPrefix);
 }

@@ -2,6 +2,7 @@ import type { AccessLog } from '#agent/access-log/access-log.ts';
 import type { AgentCounters } from '#agent/admin/metrics.ts';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import type { AgentEmit } from '#agent/events.ts';
+import type { WorkerPlace } from '#agent/h2/types.ts';
 import type { Deadlines } from '#agent/http/deadlines.ts';
 import type { IdentityStore } from '#agent/identity/store.ts';
 import type { Listen } from '#agent/listen.ts';
@@ -17,8 +18,8 @@ export type SpokenByApps = Map<number, 'http' | 'http2'>;
 /** What the peers' side of an agent shares. */
 export interface InboundParts {
   readonly listen: Listen;
-  /** How many such sides share this process's sockets. */
-  readonly workers: number;
+  /** Which of several such sides in this process it is; undefined: the only one. */
+  readonly worker: WorkerPlace | undefined;
   readonly identity: IdentityStore;
   /** As they stand now. */
   readonly rules: () => RuleIndex;

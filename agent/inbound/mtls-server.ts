@@ -49,7 +49,7 @@ class Acceptor implements MtlsServer {
     this.#parts = parts;
     this.#identity = parts.identity.current() ?? first;
     this.#onAccepted = onAccepted;
-    this.#handshakes = createHandshakes(handshakeCeilings(parts.workers));
+    this.#handshakes = createHandshakes(handshakeCeilings(parts.worker?.of ?? 1));
     this.#tls = createTlsServer({
       ...serverTlsOptions(this.#identity),
       allowHalfOpen: true,
@@ -65,7 +65,7 @@ class Acceptor implements MtlsServer {
       { noDelay: true, allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
       (socket) => this.#meet(socket),
     );
-    this.tcp.maxConnections = Math.min(parts.maxConnections, Math.ceil(openFilesForPeers / parts.workers));
+    this.tcp.maxConnections = Math.min(parts.maxConnections, Math.ceil(openFilesForPeers / (parts.worker?.of ?? 1)));
     this.#unsubscribe = parts.identity.subscribe((snapshot) => {
       this.#identity = snapshot;
       this.#tls.setSecureContext(serverTlsOptions(snapshot));

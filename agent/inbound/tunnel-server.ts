@@ -1,6 +1,6 @@
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import { h2Error } from '#agent/h2/errors.ts';
-import type { H2Session, H2SessionHandler, H2Stream } from '#agent/h2/types.ts';
+import type { H2Session, H2SessionHandler, H2Stream, WorkerPlace } from '#agent/h2/types.ts';
 import { serveH2 } from '#agent/http/h2/h2-server.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
@@ -18,6 +18,7 @@ import { TunnelStream, type TunnelStreams } from './tunnel-stream.ts';
 
 export interface TunnelParts {
   readonly clock: Clock;
+  readonly worker: WorkerPlace | undefined;
   readonly identity: IdentityStore;
   readonly randomBytes: (size: number) => Buffer;
   readonly report: ProofReport;
@@ -80,7 +81,7 @@ class TunnelServer implements H2SessionHandler, HttpConnection, TunnelStreams, P
     this.#proof = this.#offerProof(link);
     this.#requests = serveH2((server) => {
       this.#server = server;
-      this.#session = openTunnelH2('server', parts.clock)(link.pipe, this);
+      this.#session = openTunnelH2('server', parts.clock, parts.worker)(link.pipe, this);
       return this.#session;
     }, this.caller.http2);
   }

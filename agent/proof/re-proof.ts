@@ -1,3 +1,4 @@
+import { h2Error } from '#agent/h2/errors.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { H2Session, H2Stream, H2StreamHandler } from '#agent/h2/types.ts';
 import { ProofExchange, type ProofParts } from './proof-exchange.ts';
@@ -71,9 +72,6 @@ export function createReProofServer(parts: ReProofParts): ReProofServer {
 /** Agents put it on what their apps send: a request that names a port is an app's, whatever its path. */
 const portName = 'x-eastwest-port';
 
-/** RFC 9113, section 7. */
-const cancelled = 0x8;
-
 /** The stream of one session's re-proof. Once it is over there is no other: the session then ends by its certificates. */
 class ControlStream implements H2StreamHandler, ReProof {
   stream: H2Stream | undefined;
@@ -130,7 +128,7 @@ class ControlStream implements H2StreamHandler, ReProof {
     const { stream } = this;
     this.stream = undefined;
     this.end();
-    stream?.reset(cancelled);
+    stream?.reset(h2Error.cancel);
   }
 }
 

@@ -63,7 +63,7 @@ export class SessionSlot implements SessionOwner, SessionWay {
   ready(): PeerSession | undefined {
     this.#wasUsed = true;
     const first = this.#serving[0];
-    if (this.#spread.wants(this.#serving)) void this.#spreadOut();
+    this.#mayBeMuch();
     if (this.#serving.length === 1 && first?.state === 'fresh' && !first.isFull) return first;
     return this.#findReady();
   }
@@ -83,8 +83,10 @@ export class SessionSlot implements SessionOwner, SessionWay {
     });
   }
 
-  openStream(order: WayOrder): Promise<Result<PeerStream, OpenProblem>> {
-    return openTunnelStream(this, order, this.#parts.clock);
+  async openStream(order: WayOrder): Promise<Result<PeerStream, OpenProblem>> {
+    const opened = await openTunnelStream(this, order, this.#parts.clock);
+    this.#mayBeMuch();
+    return opened;
   }
 
   /** What is in use is renewed ahead of need. */
@@ -98,6 +100,7 @@ export class SessionSlot implements SessionOwner, SessionWay {
 
   forgetUse(): void {
     this.#wasUsed = false;
+    this.#mayBeMuch(); // on streams that are kept nothing else tells
   }
 
   retire(): void {
@@ -121,11 +124,13 @@ export class SessionSlot implements SessionOwner, SessionWay {
   }
 
   #findReady(): PeerSession | undefined {
-    const usable = this.#serving.filter((session) => session.isUsable && !session.isFull);
-    const fresh = usable.filter(({ state }) => state === 'fresh');
-    const [first, ...others] = fresh.length > 0 ? fresh : usable;
-    if (first?.state === 'aging') this.#renew(); // it serves on meanwhile: nobody waits for a handshake
-    return others.reduce((best, session) => (session.load < best!.load ? session : best), first);
+    let best: PeerSession | undefined;
+    for (const session of this.#serving) {
+      if (!session.isUsable || session.isFull) continue;
+      if (best === undefined || isBetter(session, best)) best = session;
+    }
+    if (best?.state === 'aging') this.#renew(); // it serves on meanwhile: nobody waits for a handshake
+    return best;
   }
 
   #renew(): void {
@@ -147,6 +152,56 @@ export class SessionSlot implements SessionOwner, SessionWay {
   async #connectNow(): Promise<Result<PeerSession, OpenProblem>> {
     const connected = await this.#parts.connect(this.target, this);
     if (!connected.ok) return connected;
-    return this.#live_(connected.value) ? ok(connected.value) : refuse('unreachable');
+    const session = connected.value;
+    if (!this.#lives(session)) return refuse('unreachable');
+    const outdated = this.#serving.filter(({ state }) => state !== 'fresh');
+    this.#serving = [session, ...this.#serving.filter(({ state }) => state === 'fresh')];
+    for (const old of outdated) old.retire();
+    this.#check(session);
+    return ok(session);
   }
+
+  #mayBeMuch(): void {
+    if (this.#spread.wants(this.#serving)) void this.#spreadOut();
+  }
+
+  /** Makes sessions until further workers of the peer have one, or chance was against it for long enough. */
+  async #spreadOut(): Promise<void> {
+    if (this.#isSpreading || this.#isLeaving) return;
+    this.#isSpreading = true;
+    while (this.#spread.wants(this.#serving) && !this.#isLeaving) {
+      const connected = await this.#parts.connect(this.target, this);
+      if (!connected.ok || !this.#lives(connected.value)) this.#spread.giveUp();
+      else this.#join(connected.value);
+    }
+    this.#isSpreading = false;
+  }
+
+  /** A session to another worker takes its part of the streams: as many as the others let go when they become idle. */
+  #join(session: PeerSession): void {
+    if (this.#spread.judge(session, this.#serving) === 'known') return session.retire();
+    this.#serving = [...this.#serving, session];
+    for (const other of this.#serving) {
+      if (other !== session) other.excess = Math.floor(other.load / this.#serving.length);
+    }
+    this.#check(session);
+  }
+
+  /** False: it said goodbye with its first words. */
+  #lives(session: PeerSession): boolean {
+    if (session.isClosed) return false;
+    this.#live.add(session);
+    return !session.isRetired;
+  }
+
+  /** While it was being made, more may have happened. */
+  #check(session: PeerSession): void {
+    if (this.#isLeaving) session.retire();
+    else if (session.generation !== this.#parts.identity.current()?.generation) session.outdate();
+  }
+}
+
+/** What need not be renewed comes first, then what has less to do. */
+function isBetter(a: PeerSession, b: PeerSession): boolean {
+  return a.state === b.state ? a.load < b.load : a.state === 'fresh';
 }

@@ -22,15 +22,15 @@ export class WorkerSpread {
 
   /** Whether one more session to another worker is to be tried for, beside these that serve. */
   wants(serving: readonly Spreadable[]): boolean {
-    const of = serving[0]?.peerWorker?.of ?? 1;
-    if (of === 1 || this.#attempts >= maxAttempts) return false;
-    return covered(serving).size < Math.min(of, maxWorkers) && serving.every(({ load }) => load >= fromLoad);
+    const wanted = Math.min(serving[0]?.peerWorker?.of ?? 1, maxWorkers);
+    if (serving.length >= wanted || serving.length === 0 || this.#attempts >= maxAttempts) return false;
+    return serving.every(({ load }) => load >= fromLoad);
   }
 
   /** Whether this new session is to a worker that has none yet. */
   judge(session: Spreadable, serving: readonly Spreadable[]): 'another' | 'known' {
-    const { worker } = session.peerWorker ?? { worker: undefined };
-    const isAnother = worker !== undefined && !covered(serving).has(worker);
+    const worker = session.peerWorker?.worker;
+    const isAnother = worker !== undefined && serving.every(({ peerWorker }) => peerWorker?.worker !== worker);
     this.#attempts = isAnother ? 0 : this.#attempts + 1;
     return isAnother ? 'another' : 'known';
   }
@@ -42,8 +42,4 @@ export class WorkerSpread {
   again(): void {
     this.#attempts = 0;
   }
-}
-
-function covered(sessions: readonly Spreadable[]): Set<number | undefined> {
-  return new Set(sessions.map(({ peerWorker }) => peerWorker?.worker));
 }

@@ -11,7 +11,7 @@ const lostAfter = 30;
  * By how many looks in a row met a question without an answer. Looks and not time: when the whole machine stands still,
  * a worker is no worse than who looks at it.
  */
-export function standingAfter(missed: number): Standing {
+function standingAfter(missed: number): Standing {
   if (missed >= lostAfter) return 'lost';
   return missed >= silentAfter ? 'silent' : 'answers';
 }

@@ -32,7 +32,8 @@ async function answer(request: WorkerRequest, { dataPath, store }: ServingParts)
     case 'identity':
       return void store.replace(fromIdentityMessage(request.argument));
     case 'workloads':
-      return void dataPath.useWorkloads(request.argument);
+      dataPath.useWorkloads(request.argument);
+      return undefined;
     case 'open':
       return open(dataPath, request.argument);
     case 'report': {
@@ -42,18 +43,17 @@ async function answer(request: WorkerRequest, { dataPath, store }: ServingParts)
     case 'ping':
       return undefined;
     case 'drain':
-      return void dataPath.drain(request.argument);
+      dataPath.drain(request.argument);
+      return undefined;
     case 'end':
-      return void (await dataPath.end());
+      await dataPath.end();
+      return undefined;
     default:
       return unreachable(request);
   }
 }
 
-async function open(
-  dataPath: LocalDataPath,
-  { side, addresses }: WorkerCalls['open']['argument'],
-): Promise<Opened> {
+async function open(dataPath: LocalDataPath, { side, addresses }: WorkerCalls['open']['argument']): Promise<Opened> {
   if (addresses !== undefined) return { listeners: await dataPath.open(side, listenBeside(addresses)), addresses };
   const opened: Address[] = [];
   const listeners = await dataPath.open(side, listenFirst(opened));

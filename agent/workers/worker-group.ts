@@ -14,7 +14,7 @@ import type { CallName, WorkerCalls } from './worker-calls.ts';
 import { WorkerLink } from './worker-link.ts';
 import type { StartThread } from './worker-thread.ts';
 
-export interface WorkerGroupParts extends Omit<DataPathParts, 'random'> {
+export interface WorkerGroupParts extends Omit<DataPathParts, 'random' | 'worker'> {
   readonly readiness: Readiness;
   readonly startThread: StartThread;
 }

@@ -13,7 +13,7 @@ import type { WorkerMessage, WorkerRequest, WorkerStart } from './worker-calls.t
 /** The edge of a worker thread: the data part of an agent on an event loop of its own, as the main thread asks. */
 const port = parentPort;
 if (port === null) throw new Error('this is the inside of an agent’s worker');
-const { config } = workerData as WorkerStart;
+const { config, worker } = workerData as WorkerStart;
 const post = (message: WorkerMessage): void => port.postMessage(message);
 const store = createIdentityStore();
 // Thinned out here already: a flood must not fill the main thread's queue.
@@ -21,7 +21,15 @@ const emit = limitLog<AgentEvent>((event) => post({ kind: 'event', event: toEven
   ...floodLimit,
   clock: systemClock,
 });
-const parts = { config, store, emit, clock: systemClock, random: systemRandom, collect: collectGarbage };
+const parts = {
+  config,
+  worker: { worker, of: config.workers },
+  store,
+  emit,
+  clock: systemClock,
+  random: systemRandom,
+  collect: collectGarbage,
+};
 const serving = { dataPath: createLocalDataPath(parts), store, post };
 
 port.on('message', (request: WorkerRequest) => {

@@ -26,9 +26,11 @@ outbound:
 admin: { listen: 127.0.0.1:15020, socket: /run/agent.sock }
 limits: { headBytes: 8192, stallTimeout: 30s, connections: 100 }
 serverFirst: [7003]
+workers: 4
 drain: 1m
 whenExpired: end
 log: debug
+accessLog: { sample: 0.01, failures: sampled }
 `;
 
 test('a whole agent.yaml becomes settings with real types and units', () => {
@@ -69,15 +71,18 @@ test('a whole agent.yaml becomes settings with real types and units', () => {
         httpProxy: { listen: { host: '127.0.0.1', port: 7100 } },
         unknown: 'passthrough',
       },
+      gateway: undefined, // test/agent/gateway/config.test.ts
       admin: { listen: { host: '127.0.0.1', port: 15020 }, reachableFrom: 'loopback', socket: '/run/agent.sock' },
       limits: {
         ...{ headBytes: 8192, headers: 200, trailerBytes: 16_384, trailers: 100 },
         ...{ headMs: 10_000, idleMs: 300_000, stallMs: 30_000, connections: 100, requests: 20_000 },
       },
       serverFirst: [7003],
+      workers: 4,
       drainMs: 60_000,
       whenExpired: 'end',
       logLevel: 'debug',
+      accessLog: { to: { kind: 'stdout' }, sample: 0.01, failures: 'sampled' },
     },
   });
 });
@@ -93,11 +98,21 @@ test('what is left out has its default, and nobody is allowed in by one', () => 
       inbound: { ports: [{ allow: [] }] },
       outbound: undefined,
       admin: { listen: undefined, reachableFrom: 'loopback', socket: undefined },
+      workers: 1,
       drainMs: 25_000,
       whenExpired: 'keep',
       logLevel: 'info',
+      accessLog: undefined,
     },
   });
+});
+
+test.each([
+  ['accessLog: {}', { to: { kind: 'stdout' }, sample: 1, failures: 'always' }],
+  ['accessLog: { to: stderr }', { to: { kind: 'stderr' }, sample: 1, failures: 'always' }],
+  ['accessLog: { to: { file: /a.log } }', { to: { kind: 'file', path: '/a.log' }, sample: 1, failures: 'always' }],
+])('%s asks for an access log', (text, accessLog) => {
+  expect(parseAgentConfig(`${minimal}${text}\n`)).toMatchObject({ ok: true, value: { accessLog } });
 });
 
 describe('a problem is told with its path and what to write', () => {
@@ -115,7 +130,12 @@ describe('a problem is told with its path and what to write', () => {
       'inbound.ports[0].protocol: write http, http2, tcp or auto',
     ],
     ['a ceiling of nothing', `${minimal}limits: { requests: 0 }\n`, 'limits.requests: write a whole number'],
+    ['no worker', `${minimal}workers: 0\n`, 'workers: write a whole number, 1 to 64'],
+    ['too many workers', `${minimal}workers: 65\n`, 'workers: write a whole number, 1 to 64'],
+    ['half a worker', `${minimal}workers: 1.5\n`, 'workers: write a whole number, 1 to 64'],
     ['a duration without a unit', `${minimal}drain: 25\n`, 'drain: write a duration'],
+    ['a share of more than all', `${minimal}accessLog: { sample: 2 }\n`, 'accessLog.sample: write a number, 0 to 1'],
+    ['an access log elsewhere', `${minimal}accessLog: { to: syslog }\n`, 'accessLog.to: write stdout, stderr or'],
     [
       'a join token in the file itself',
       minimal.replace(

@@ -95,25 +95,22 @@ export async function startServing(
       ports: new Map(options.ports.map((port) => [port.port, port])),
       self: () => domain.spiffeId(workload),
       whenExpired: options.whenExpired ?? 'keep',
-      workers: 1,
+      worker: undefined,
     },
     { listen: local, advertise: undefined, ports: options.ports },
   );
   return { ...agent, inbound };
 }
 
-export async function startCalling(
-  domain: TestDomain,
-  workload: string,
-  options: {
-    upstreams: readonly UpstreamConfig[];
-    lifeMs?: number;
-    whenExpired?: 'keep' | 'end';
-    capture?: 'upstream' | 'http-proxy';
-    unknown?: 'refuse' | 'passthrough';
-    limits?: Partial<LimitsConfig> | undefined;
-  },
-): Promise<CallingAgent> {
+export interface CallerOptions {
+  readonly upstreams: readonly UpstreamConfig[];
+  readonly lifeMs?: number;
+  readonly whenExpired?: 'keep' | 'end';
+  readonly limits?: Partial<LimitsConfig> | undefined;
+}
+
+/** An agent with ways to its upstreams, and nobody yet who may use them. */
+export async function createCaller(domain: TestDomain, workload: string, options: CallerOptions) {
   const agent = await halfAgent(domain, workload, options.lifeMs ?? 60_000);
   const parts = commonParts(agent, options.limits);
   const pool = createPeerPool({
@@ -127,13 +124,20 @@ export async function startCalling(
     report: createProofReport(parts, 'dialled'),
     onSession: () => undefined,
   });
-  const outbound = await openOutbound(
-    { ...parts, pool, destinations: createDestinations(options.upstreams) },
-    {
-      upstreams: options.upstreams,
-      httpProxy: options.capture === 'http-proxy' ? { listen: local } : undefined,
-      unknown: options.unknown ?? 'refuse',
-    },
-  );
+  return { agent, parts: { ...parts, pool, destinations: createDestinations(options.upstreams) } };
+}
+
+export async function startCalling(
+  domain: TestDomain,
+  workload: string,
+  options: CallerOptions & { capture?: 'upstream' | 'http-proxy'; unknown?: 'refuse' | 'passthrough' },
+): Promise<CallingAgent> {
+  const { agent, parts } = await createCaller(domain, workload, options);
+  const { pool } = parts;
+  const outbound = await openOutbound(parts, {
+    upstreams: options.upstreams,
+    httpProxy: options.capture === 'http-proxy' ? { listen: local } : undefined,
+    unknown: options.unknown ?? 'refuse',
+  });
   return { ...agent, outbound, pool, upstream: outbound.upstreams[0]?.address ?? local };
 }

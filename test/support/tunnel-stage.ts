@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import type { Address, InboundPortConfig } from '#agent/config-types.ts';
+import type { WorkerPlace } from '#agent/h2/types.ts';
 import { createDeadlines } from '#agent/http/deadlines.ts';
 import { createIdentityStore, type IdentityStore } from '#agent/identity/store.ts';
 import { serveTunnel } from '#agent/inbound/tunnel-server.ts';
@@ -51,6 +52,12 @@ export interface StageOptions {
   readonly limits?: Partial<UpstreamLimits>;
 }
 
+interface ServeOptions extends StageOptions {
+  readonly app?: StageApp;
+  /** Which worker of the peer takes its n-th connection, counted from 1. */
+  readonly worker?: (connection: number) => WorkerPlace;
+}
+
 /** Both ends of tunnels in this process, over TLS on loopback, on a clock that the test moves. */
 export class TunnelStage {
   readonly domain: TestDomain;
@@ -69,7 +76,7 @@ export class TunnelStage {
 
   async serve(
     workload: string,
-    { whenExpired = 'end', lifeMs = 10 * minuteMs, app = {} }: StageOptions & { readonly app?: StageApp } = {},
+    { whenExpired = 'end', lifeMs = 10 * minuteMs, app = {}, worker }: ServeOptions = {},
   ): Promise<ServingEnd> {
     const { clock } = this;
     const identity = createIdentityStore();
@@ -101,6 +108,7 @@ export class TunnelStage {
       sessions.push(
         serveTunnel(link, {
           clock,
+          worker: worker?.(accepted),
           identity,
           randomBytes,
           whenExpired,

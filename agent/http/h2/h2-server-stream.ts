@@ -52,11 +52,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   onHeaders(fields: readonly HeaderField[], end: boolean): void {
     this.#quietMs = 0;
     if (this.#phase === 'fresh') {
-      if (isConnectRequest(fields)) {
-        this.#phase = 'over';
-        this.#host.connect(this.stream, fields, end);
-        return;
-      }
+      if (isConnectRequest(fields)) return this.#reset(h2Error.protocol); // whoever serves tunnels took its own before
       this.#host.enter(this);
       this.#begin(fields, end);
     } else if (this.#phase === 'held') this.#begin(this.#fields, true);
@@ -188,7 +184,9 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   #admitted(admission: Admission<P>): void {
     if (admission.kind !== 'forward') {
       if (this.#phase === 'over') return;
-      return this.#answer(admission.kind === 'answer' ? admission.answer : problemAnswer(501, 'Not possible over HTTP/2'));
+      return this.#answer(
+        admission.kind === 'answer' ? admission.answer : problemAnswer(501, 'Not possible over HTTP/2'),
+      );
     }
     this.#report = admission.report;
     this.#request = admission.request;

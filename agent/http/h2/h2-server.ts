@@ -1,18 +1,10 @@
-import type { H2Session, H2SessionHandler, H2Stream, H2StreamHandler } from '#agent/h2/types.ts';
+import type { H2Session, H2SessionHandler, H2Stream } from '#agent/h2/types.ts';
 import type { Deadline } from '#agent/http/deadlines.ts';
-import type { HeaderField } from '#agent/http/header-field.ts';
 import type { HttpConnection, HttpService } from '#agent/http/service.ts';
 import { h2Error } from '#agent/h2/errors.ts';
 import { HeadCache } from './head-cache.ts';
 import { H2ServerStream } from './h2-server-stream.ts';
 import type { Listed, StreamHost } from './stream-host.ts';
-
-export interface H2ServerHooks {
-  /** A CONNECT request arrived; sets `stream.handler` or resets the stream. Without this they are reset. */
-  readonly onConnect?: (stream: H2Stream, fields: readonly HeaderField[], end: boolean) => void;
-  /** The session is over; after `HttpService.closed`. */
-  readonly onClosed?: (reason: string) => void;
-}
 
 /** How often streams are looked at: bounds how late a stall or a `grpc-timeout` is noticed. */
 const sweepMs = 1_000;
@@ -21,12 +13,8 @@ const sweepMs = 1_000;
  * Serves HTTP/2: each request stream is judged and forwarded on its own. `open` makes the session with the handler it is
  * given, for example around a pipe that spoke the preface.
  */
-export function serveH2<P>(
-  open: (handler: H2SessionHandler) => H2Session,
-  service: HttpService<P>,
-  hooks: H2ServerHooks = {},
-): HttpConnection {
-  const server = new H2Server(service, hooks);
+export function serveH2<P>(open: (handler: H2SessionHandler) => H2Session, service: HttpService<P>): HttpConnection {
+  const server = new H2Server(service);
   server.session = open(server);
   return server;
 }
@@ -36,16 +24,14 @@ class H2Server<P> implements H2SessionHandler, StreamHost<P>, HttpConnection {
   session: H2Session | undefined;
   readonly service: HttpService<P>;
   readonly heads: HeadCache;
-  readonly #hooks: H2ServerHooks;
   readonly #deadline: Deadline;
   readonly #streams: Listed[] = [];
   #quietMs = 0;
   #isUsed = false;
   #isOver = false;
 
-  constructor(service: HttpService<P>, hooks: H2ServerHooks) {
+  constructor(service: HttpService<P>) {
     this.service = service;
-    this.#hooks = hooks;
     this.heads = new HeadCache(service.limits.head);
     this.#deadline = service.deadlines.create(() => this.#sweep());
     this.#deadline.set(Math.min(sweepMs, service.times.firstMs));
@@ -73,18 +59,11 @@ class H2Server<P> implements H2SessionHandler, StreamHost<P>, HttpConnection {
     // the caller opens no more streams; those in flight live on, and the session ends after them
   }
 
-  onClosed(reason: string): void {
+  onClosed(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#deadline.dispose();
     this.service.closed();
-    this.#hooks.onClosed?.(reason);
-  }
-
-  connect(stream: H2Stream, fields: readonly HeaderField[], end: boolean): void {
-    stream.handler = nobody;
-    if (this.#hooks.onConnect === undefined) stream.reset(h2Error.protocol);
-    else this.#hooks.onConnect(stream, fields, end);
   }
 
   enter(stream: Listed): void {
@@ -115,12 +94,3 @@ class H2Server<P> implements H2SessionHandler, StreamHost<P>, HttpConnection {
     if (!this.#isOver) this.#deadline.set(Math.min(sweepMs, times.firstMs));
   }
 }
-
-/** Of a stream whose next owner has not come yet. */
-const nobody: H2StreamHandler = {
-  onHeaders: () => undefined,
-  onData: () => undefined,
-  onEnd: () => undefined,
-  onReset: () => undefined,
-  onDrain: () => undefined,
-};

@@ -1,5 +1,3 @@
-import type { H2Stream } from '#agent/h2/types.ts';
-import type { HeaderField } from '#agent/http/header-field.ts';
 import type { HttpService } from '#agent/http/service.ts';
 import type { HeadCache } from './head-cache.ts';
 
@@ -15,8 +13,6 @@ export interface Listed {
 export interface StreamHost<P> {
   readonly service: HttpService<P>;
   readonly heads: HeadCache;
-  /** Hands a CONNECT stream to whoever serves tunnels. */
-  connect(stream: H2Stream, fields: readonly HeaderField[], end: boolean): void;
   enter(stream: Listed): void;
   leave(stream: Listed): void;
 }

@@ -18,7 +18,7 @@ import {
   uint32,
 } from '#support/h2-raw.ts';
 
-const { data, headers, priority, rstStream, ping, windowUpdate, continuation } = frameType;
+const { data, headers, priority, rstStream, ping, goaway, windowUpdate, continuation } = frameType;
 const { endStream, endHeaders } = frameFlag;
 
 function many(count: number, frame: (at: number) => Buffer): Buffer {
@@ -26,6 +26,8 @@ function many(count: number, frame: (at: number) => Buffer): Buffer {
 }
 const cancel = (id: number): Buffer => rawFrame(rstStream, 0, id, uint32(8));
 const dependency = Buffer.alloc(5);
+/** Names no stream that was not taken. */
+const farewell = rawFrame(goaway, 0, 0, Buffer.concat([uint32(0x7fff_ffff), uint32(0)]));
 
 /** What no honest peer sends so much of. */
 const floods: [string, Buffer][] = [
@@ -50,6 +52,7 @@ const floods: [string, Buffer][] = [
   ],
   ['SETTINGS', many(1_000, () => settingsFrame([[settingId.initialWindowSize, 65_535]]))],
   ['PING', many(12_000, () => rawFrame(ping, 0, 0, '12345678'))],
+  ['GOAWAY', many(1_000, () => farewell)],
   ['PRIORITY', many(12_000, () => rawFrame(priority, 0, 1, dependency))],
   ['WINDOW_UPDATE', many(12_000, () => rawFrame(windowUpdate, 0, 0, uint32(1)))],
   ['frames of unknown types', many(12_000, () => rawFrame(0x42, 0, 0))],
@@ -94,8 +97,13 @@ describe('a flood (A53)', () => {
     expect(other.server.streams[0]?.bytes.toString()).toBe('unharmed');
   });
 
-  test('of PINGs or SETTINGS by a server ends a client as well', async () => {
-    for (const bytes of [many(12_000, () => rawFrame(ping, 0, 0, '12345678')), many(1_000, () => settingsFrame())]) {
+  test('of PINGs, SETTINGS or GOAWAYs by a server ends a client as well', async () => {
+    const floodsOfServers = [
+      many(12_000, () => rawFrame(ping, 0, 0, '12345678')),
+      many(1_000, () => settingsFrame()),
+      many(1_000, () => farewell),
+    ];
+    for (const bytes of floodsOfServers) {
       const client = await againstClient();
       const log = new StreamLog();
       log.stream = client.session.request(postHead, false, log);

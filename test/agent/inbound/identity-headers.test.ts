@@ -38,6 +38,7 @@ describe('the identity the app is told', () => {
     'X_FORWARDED-client_Cert',
     'x.forwarded.client.cert',
     'X-Eastwest-Caller',
+    'x-eastwest-',
     'x_eastwest_decision',
     'x-mesh-identity',
     'Workload-Identity-Token',

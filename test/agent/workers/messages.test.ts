@@ -55,9 +55,7 @@ describe('an error that was sent to another thread', () => {
     const received = fromFaultMessage(structuredClone(toFaultMessage(fault)));
     expect(received).toBeInstanceOf(Fault);
     expect([received.code, received.message, received.hint]).toEqual([fault.code, fault.message, fault.hint]);
-    expect(describeError(received)).toBe(
-      'LISTEN_FAILED cannot listen on 127.0.0.1:7 ← EADDRINUSE listen EADDRINUSE',
-    );
+    expect(describeError(received)).toBe('LISTEN_FAILED cannot listen on 127.0.0.1:7 ← EADDRINUSE listen EADDRINUSE');
   });
 
   test.each([

@@ -5,7 +5,8 @@ import { shareOf } from '#agent/workers/share-of.ts';
 
 const peer = '"spiffeId": "spiffe://shop.example/ns/default/sa/prices", "endpoints": ["127.0.0.1:1"]';
 const config = (workers: number) => {
-  const parsed = parseAgentConfig(`{"workload": "cart", "trustDomain": "shop.example", "identity": {"files": {"dir": "/certs"}},
+  const parsed =
+    parseAgentConfig(`{"workload": "cart", "trustDomain": "shop.example", "identity": {"files": {"dir": "/certs"}},
     "workers": ${workers}, "limits": {"connections": 1000, "requests": 10},
     "outbound": {"upstreams": [{"workload": "prices", "port": 7002, "listen": "127.0.0.1:9101", "maxRequests": 7, ${peer}}]}}`);
   if (!parsed.ok) throw new Error(parsed.reason);

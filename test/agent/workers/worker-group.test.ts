@@ -49,9 +49,7 @@ describe('what workers are told', () => {
   test('listeners open in the first worker, then in the others at its addresses; identity came before', async () => {
     const { group, threads, rotate } = stage();
     rotate();
-    expect(await group.open('inbound')).toEqual([
-      { purpose: 'inbound of 1', address: { host: '127.0.0.1', port: 1 } },
-    ]);
+    expect(await group.open('inbound')).toEqual([{ purpose: 'inbound of 1', address: { host: '127.0.0.1', port: 1 } }]);
     for (const { did, store } of threads) expect([did, store.current()?.generation]).toEqual([['open inbound'], 1]);
   });
 

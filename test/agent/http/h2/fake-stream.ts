@@ -64,6 +64,7 @@ export class FakeSession implements H2Session {
   takesStreams = true;
   openStreams = 0;
   peerMaxStreams = Infinity;
+  readonly peerWorker = undefined;
 
   request(fields: readonly HeaderField[], end: boolean, handler: H2StreamHandler): H2Stream | undefined {
     if (this.openStreams >= this.peerMaxStreams) return undefined;

@@ -1,5 +1,5 @@
 import type { H2SessionHandler } from '#agent/h2/types.ts';
-import { serveH2, type H2ServerHooks } from '#agent/http/h2/h2-server.ts';
+import { serveH2 } from '#agent/http/h2/h2-server.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import { createStage, type Stage } from './fake-exchange.ts';
 import { FakeSession, FakeStream } from './fake-stream.ts';
@@ -18,17 +18,13 @@ export interface ServerStage extends Stage {
 }
 
 /** A session without a wire, served for a stage. */
-export function serve(stage: Stage = createStage(), hooks: H2ServerHooks = {}): ServerStage {
+export function serve(stage: Stage = createStage()): ServerStage {
   const session = new FakeSession();
   let handler!: H2SessionHandler;
-  const connection = serveH2(
-    (given) => {
-      handler = given;
-      return session;
-    },
-    stage.service,
-    hooks,
-  );
+  const connection = serveH2((given) => {
+    handler = given;
+    return session;
+  }, stage.service);
   return {
     ...stage,
     session,
