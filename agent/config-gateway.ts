@@ -15,7 +15,10 @@ const host = z
 const routePath = z
   .string()
   .max(1024)
-  .regex(/^\/(?:[A-Za-z0-9_~!$&'()*+,=:@.-]+(?:\/[A-Za-z0-9_~!$&'()*+,=:@.-]+)*)?$/, 'write / or /orders, without an end /')
+  .regex(
+    /^\/(?:[A-Za-z0-9_~!$&'()*+,=:@.-]+(?:\/[A-Za-z0-9_~!$&'()*+,=:@.-]+)*)?$/,
+    'write / or /orders, without an end /',
+  )
   .refine((text) => !text.split('/').some((segment) => segment === '.' || segment === '..'), 'no . or .. in it')
   .default('/');
 

@@ -111,7 +111,10 @@ export interface GatewayConfig {
 }
 
 export interface AccessLogConfig {
-  readonly to: { readonly kind: 'stdout' } | { readonly kind: 'stderr' } | { readonly kind: 'file'; readonly path: string };
+  readonly to:
+    | { readonly kind: 'stdout' }
+    | { readonly kind: 'stderr' }
+    | { readonly kind: 'file'; readonly path: string };
   /** Share of the requests that are written, 0 to 1. */
   readonly sample: number;
   /** Whether those that failed are always written. */

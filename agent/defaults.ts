@@ -1,5 +1,6 @@
 import type { LimitsConfig } from './config-types.ts';
 import type { HttpTimes, MessageLimits } from './http/service.ts';
+import type { QueueLimits } from './http/waiting-request.ts';
 
 /** Ceilings and deadlines where the configuration says nothing. */
 export const defaultLimits: LimitsConfig = {
@@ -16,6 +17,9 @@ export const defaultLimits: LimitsConfig = {
 
 /** Reaching a peer: one attempt, and all of them. */
 export const defaultConnect = { tryMs: 3_000, overallMs: 10_000 };
+
+/** Of requests for which all connections or streams to an app are taken. */
+export const defaultQueue: QueueLimits = { maxRequests: 1_000, maxMs: 10_000 };
 
 /** Protocols in which the server has the first word: FTP, SSH, SMTP, POP3, IMAP, submission, MySQL, NATS, VNC. */
 export const defaultServerFirst: readonly number[] = [21, 22, 25, 110, 143, 587, 3306, 4222, 5900];

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { indexRules, type Rule } from '#policy/decide.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
+import { maxOpenFiles } from '#runtime/open-files.ts';
 import { openAccessLog } from './access-log/open-access-log.ts';
 import { createCounters } from './admin/metrics.ts';
 import type { AgentConfig } from './config-types.ts';
@@ -19,7 +20,7 @@ import { createDestinations } from './outbound/destination.ts';
 import { openOutbound, type OutboundListener } from './outbound/listener.ts';
 import { createProofReport } from './proof/proof-report.ts';
 import { createPeerPool } from './tunnel/peer-pool.ts';
-import { defaultUpstreamLimits } from './tunnel/upstream-limits.ts';
+import { defaultUpstreamLimits } from './tunnel/peer.ts';
 
 export interface DataPathParts {
   readonly config: AgentConfig;
@@ -102,7 +103,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       const activity = (): number =>
         counters.requests + counters.streams + counters.inboundRequests + counters.gatewayRequests;
       giveBackWhenIdle({ ...parts, activity }, ended.signal);
-      const common = { times: peerTimes(config.limits), listen: listenAs };
+      const common = { times: peerTimes(config.limits), listen: listenAs, maxConnections: maxConnections(parts) };
       if (config.inbound) {
         inbound = await openInbound({ ...shared('inbound'), ...inboundParts(parts), ...common }, config.inbound);
       }
@@ -161,6 +162,16 @@ function gatewayListeners(gateway: GatewayListener | undefined): OpenListener[] 
     ...(https ? [{ purpose: 'gateway https', address: https }] : []),
     ...(http ? [{ purpose: 'gateway http', address: http }] : []),
   ];
+}
+
+/**
+ * Of those who call from elsewhere. Each one's connection may need one to the app or to a peer, and the app's side of the
+ * agent needs sockets too.
+ */
+function maxConnections({ config, worker }: DataPathParts): number {
+  const sides = config.inbound && config.gateway ? 2 : 1;
+  const files = Math.floor((maxOpenFiles() ?? Infinity) * 0.4);
+  return Math.min(config.limits.connections, Math.ceil(files / sides / (worker?.of ?? 1)));
 }
 
 function inboundParts({ config, store, worker }: DataPathParts) {

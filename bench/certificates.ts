@@ -22,7 +22,7 @@ export async function writeCertificates(dir: string): Promise<Identities> {
   const root = createTestCa({ trustDomain, nowMs: systemClock.now() });
   const issuer = root.intermediate();
   const certificatesOf = (workload: Workload): string => join(dir, workload);
-  for (const workload of ['cart', 'prices'] as const) {
+  for (const workload of ['cart', 'prices', 'gateway'] as const) {
     const { chainPem, keyPem } = issuer.leaf(workload, {
       subject: workload,
       names: [

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** Linux counts CPU time for user space in hundredths of a second, whatever its own clock (USER_HZ, proc(5)). */
 const tickMicroseconds = 10_000;
@@ -73,6 +73,24 @@ export function memoryOf(pid: number): Memory {
   const total = (field: string): number =>
     sum(states.map((status) => Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]))) / 1024;
   return { rssMb: total('VmRSS'), rssAnonMb: total('RssAnon') };
+}
+
+/** Bytes that the process tree has handed to the kernel so far: to sockets, and what little it wrote to files. */
+export function bytesWritten(pid: number): number {
+  return sum(processTree(pid).map((each) => Number(/^wchar: (\d+)$/m.exec(readProc(each, 'io'))?.[1])));
+}
+
+/** Sockets that the process tree holds, listening ones included. */
+export function openSockets(pid: number): number {
+  return sum(processTree(pid).map((each) => readdirSync(`/proc/${each}/fd`).filter((fd) => isSocket(each, fd)).length));
+}
+
+function isSocket(pid: number, fd: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith('socket:');
+  } catch {
+    return false; // closed meanwhile
+  }
 }
 
 function readProc(pid: number, file: string): string {

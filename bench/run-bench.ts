@@ -8,6 +8,7 @@ import { emptyCompileCache } from './compile-cache.ts';
 import { bulk } from './parts/bulk.ts';
 import { connections } from './parts/connections.ts';
 import { grpc } from './parts/grpc.ts';
+import { hairpin } from './parts/hairpin.ts';
 import { http } from './parts/http.ts';
 import { issue } from './parts/issue.ts';
 import { memory } from './parts/memory.ts';
@@ -24,7 +25,7 @@ import { subjects } from './subjects.ts';
 import { eastwest } from './subjects/eastwest.ts';
 import { envoyHttp1 } from './subjects/envoy.ts';
 
-export const parts: readonly Part[] = [http, grpc, tcp, bulk, connections, tail, memory, policy, start, issue];
+export const parts: readonly Part[] = [http, grpc, tcp, bulk, connections, tail, memory, policy, hairpin, start, issue];
 
 const documents = join(import.meta.dirname, '..', 'docs');
 

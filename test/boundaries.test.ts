@@ -55,8 +55,13 @@ const roomRows: readonly RoomRow[] = [
   },
   {
     of: 'test/',
-    mayImport: productRooms.map((room) => `${room}/`),
-    because: 'tests may use every room and the helpers beside them',
+    mayImport: [
+      ...productRooms.map((room) => `${room}/`),
+      'bench/subjects/',
+      'bench/certificates.ts',
+      'bench/programs.ts',
+    ],
+    because: 'tests may use every room, the helpers beside them, and the proxies that the bench sets up',
   },
   {
     of: 'bench/',
@@ -110,7 +115,9 @@ const floorRows: readonly RoomRow[] = [
   },
   {
     of: 'agent/proof/',
-    mayImport: ['agent/h2/', 'agent/http/header-field.ts', 'agent/tls/', 'agent/identity/', 'agent/events.ts'],
+    mayImport: ['h2/', 'http/header-field.ts', 'http/port-header.ts', 'tls/', 'identity/', 'events.ts'].map(
+      (part) => `agent/${part}`,
+    ),
     because: 'a proof is bound to a session, not to what is carried in it',
   },
   {

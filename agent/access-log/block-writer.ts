@@ -12,7 +12,7 @@ export interface BlockBounds {
   readonly retryMs: number;
 }
 
-export const defaultBlockBounds: BlockBounds = {
+const defaultBlockBounds: BlockBounds = {
   blockBytes: 64 * 1024,
   gatherMs: 250,
   maxBytes: 4 * 1024 * 1024,

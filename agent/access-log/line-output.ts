@@ -44,7 +44,9 @@ function unbroken(bytes: Buffer): Buffer {
 
 function reopenedPipe(fd: number): number | undefined {
   try {
-    return fstatSync(fd).isFIFO() ? openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK) : undefined;
+    return fstatSync(fd).isFIFO()
+      ? openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK)
+      : undefined;
   } catch {
     return undefined; // no /proc, or a pipe of somebody else's: then as it is
   }

@@ -1,7 +1,13 @@
 import type { AgentFacts, CounterName } from './status.ts';
 import { trafficMetrics } from './traffic-metrics.ts';
 
-type Gauges = 'openStreams' | 'inboundOpenStreams' | 'endpointsAside' | 'sessionsOpen' | `${string}onnections` | `${string}InFlight`;
+type Gauges =
+  | 'openStreams'
+  | 'inboundOpenStreams'
+  | 'endpointsAside'
+  | 'sessionsOpen'
+  | `${string}onnections`
+  | `${string}InFlight`;
 
 /** Help text of each counter; the compiler misses a new one here. */
 const counterHelp: Readonly<Record<Exclude<CounterName, Gauges>, string>> = {

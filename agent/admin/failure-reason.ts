@@ -27,6 +27,7 @@ export type FailureReason =
   | 'peer-not-verified'
   | 'app-unreachable'
   | 'stopping'
+  | 'too-many-connections'
   | 'too-many-requests'
   | 'too-many-requests-in-flight'
   // the answer

@@ -40,7 +40,14 @@ export interface AgentFacts {
 }
 
 export function describeStatus({ workload, identity, source, readiness, counters, workers }: AgentFacts): AgentStatus {
-  const { requestsByPeer: _r, inboundRequestsByPeer: _i, outbound: _out, inbound: _in, gateway: _g, ...numbers } = counters;
+  const {
+    requestsByPeer: _r,
+    inboundRequestsByPeer: _i,
+    outbound: _out,
+    inbound: _in,
+    gateway: _g,
+    ...numbers
+  } = counters;
   return {
     workload,
     spiffeId: identity?.svid.spiffeId ?? null,

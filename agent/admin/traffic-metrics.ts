@@ -32,12 +32,18 @@ export function trafficMetrics(counters: AgentCounters): readonly Measure[] {
       ...{ outbound: connections, inbound: inboundConnections, gateway: gatewayConnections },
     }),
     {
-      ...measure('eastwest_request_duration_seconds', 'From a request’s whole head to the end of its answer, by direction.'),
+      ...measure(
+        'eastwest_request_duration_seconds',
+        'From a request’s whole head to the end of its answer, by direction.',
+      ),
       type: 'histogram',
       values: directions.flatMap((direction) => buckets(direction, counters[direction])),
     },
     {
-      ...measure('eastwest_responses_total', 'Finished requests by direction and class of their status; none: no answer.'),
+      ...measure(
+        'eastwest_responses_total',
+        'Finished requests by direction and class of their status; none: no answer.',
+      ),
       type: 'counter',
       values: directions.flatMap((direction) =>
         counters[direction].statuses.map((value, at) => ({ labels: { direction, class: classes[at] ?? '' }, value })),

@@ -43,6 +43,7 @@ function isForNow(problem: OutboundProblem): boolean {
     case 'peer-not-verified':
     case 'wrong-peer':
     case 'refused-by-peer':
+    case 'no-such-port':
       return false;
     case 'not-known-yet':
     case 'no-identity':

@@ -125,7 +125,13 @@ export class GatewayHttp implements HttpService<OutboundProblem> {
     headers: readonly HeaderField[],
     to: { readonly upstream: Upstream<OutboundProblem>; readonly report: GatewayReport },
   ): Forward {
-    const request: Forwarded = { head, target: originForm(head), headers, filterFields: filterOutside, written: undefined };
+    const request: Forwarded = {
+      head,
+      target: originForm(head),
+      headers,
+      filterFields: filterOutside,
+      written: undefined,
+    };
     return { kind: 'forward', request, ...to };
   }
 }

@@ -1,8 +1,9 @@
 import { constants } from 'node:crypto';
-import type { Server, Socket } from 'node:net';
-import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import { createServer, type Server } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { createHandshakes, handshakeCeilings } from '#agent/inbound/handshakes.ts';
 import { handshakeDeadlineMs } from '#agent/tls/contexts.ts';
+import { turnAway } from '#agent/turn-away.ts';
 import { clientAddress } from './client-key.ts';
 import type { GatewayParts } from './gateway-parts.ts';
 import type { ServerPair } from './server-certificate.ts';
@@ -12,6 +13,12 @@ export interface HttpsServer {
   readonly server: Server;
   /** What new connections are shown; those that are open keep what they were shown. */
   show(pair: ServerPair): void;
+}
+
+/** Who gets the connections that have shaken hands. */
+export interface SocketTaker {
+  isFull(): boolean;
+  take(socket: TLSSocket): void;
 }
 
 /** A caller that vanished without a word is noticed by TCP keep-alive. */
@@ -27,9 +34,9 @@ const cipherSuites = [
 ].join(':');
 
 /** TLS for browsers and other programs outside: 1.3 and 1.2 with forward secrecy and AEAD alone, ALPN h2 or http/1.1. */
-export function createHttpsServer(parts: GatewayParts, onConnection: (socket: TLSSocket) => void): HttpsServer {
+export function createHttpsServer(parts: GatewayParts, taker: SocketTaker): HttpsServer {
   const handshakes = createHandshakes<undefined>(handshakeCeilings(parts.workers));
-  const server = createServer({
+  const tls = createTlsServer({
     minVersion: 'TLSv1.2',
     ciphers: cipherSuites,
     honorCipherOrder: true,
@@ -37,23 +44,27 @@ export function createHttpsServer(parts: GatewayParts, onConnection: (socket: TL
     handshakeTimeout: handshakeDeadlineMs,
     ALPNCallback: ({ protocols }) => ['h2', 'http/1.1'].find((protocol) => protocols.includes(protocol)),
     allowHalfOpen: true,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: keepAliveMs,
   });
-  server.on('connection', (socket: Socket) => handshakes.begun(socket));
-  server.on('secureConnection', (socket) => {
+  const server = createServer(
+    { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
+    (socket) => {
+      if (taker.isFull()) return turnAway(socket, parts.counters.gateway);
+      handshakes.begun(socket);
+      tls.emit('connection', socket);
+    },
+  );
+  tls.on('secureConnection', (socket) => {
     handshakes.finished(socket);
     socket.on('error', () => undefined); // 'close' follows
-    onConnection(socket);
+    taker.take(socket);
   });
-  server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+  tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     const reason = error.code ?? 'handshake-failed';
     parts.counters.handshakesRefused += 1;
     parts.emit({ event: 'gateway.handshake-refused', client: clientAddress(socket.remoteAddress), reason });
     socket.destroy(); // Node leaves it open, also after its own deadline
   });
-  return { server, show: (pair) => server.setSecureContext(contextOptions(pair)) };
+  return { server, show: (pair) => tls.setSecureContext(contextOptions(pair)) };
 }
 
 /** `setSecureContext` forgets what it is not told again. */

@@ -6,6 +6,7 @@ import type { OutboundParts } from '#agent/outbound/outbound-parts.ts';
 import { Outlet } from '#agent/outbound/outlet.ts';
 import { TcpPipe } from '#agent/pipe/tcp-pipe.ts';
 import { TlsPipe } from '#agent/pipe/tls-pipe.ts';
+import { turnAway } from '#agent/turn-away.ts';
 import { clientAddress, clientKey } from './client-key.ts';
 import type { OutsideCaller } from './forwarded-headers.ts';
 import type { GatewayParts } from './gateway-parts.ts';
@@ -82,7 +83,10 @@ class Gateway implements GatewayListener {
 
   async openHttps(config: HttpsConfig): Promise<void> {
     const { clock, emit } = this.#parts;
-    const { server, show } = createHttpsServer(this.#parts, (socket) => this.#accept(socket, 'https'));
+    const { server, show } = createHttpsServer(this.#parts, {
+      isFull: () => this.#isFull(),
+      take: (socket) => this.#accept(socket, 'https'),
+    });
     const certificate = new ServerCertificate({ config, clock, emit, onPair: show });
     await certificate.first(this.#drained.signal);
     certificate.follow(this.#drained.signal).catch(() => undefined); // it ends when the gateway is drained
@@ -110,15 +114,19 @@ class Gateway implements GatewayListener {
   }
 
   #listen(server: Server, address: Address): Promise<Address> {
-    server.maxConnections = this.#parts.maxConnections;
     this.#servers.push(server);
     return this.#parts.listen(server, address);
   }
 
+  #isFull(): boolean {
+    return this.#connections.size >= this.#parts.maxConnections;
+  }
+
   #accept(socket: Socket | TLSSocket, scheme: OutsideCaller['scheme']): void {
+    if (this.#isFull()) return turnAway(socket, this.#parts.counters.gateway);
     const address = clientAddress(socket.remoteAddress);
     const rate = this.#parts.rates.enter(clientKey(address));
-    if (rate === undefined) return void socket.destroy();
+    if (rate === undefined) return turnAway(socket, this.#parts.counters.gateway);
     this.#connections.set(socket, this.#serve(socket, { caller: { address, scheme }, rate }));
     socket.once('close', () => {
       this.#connections.delete(socket);

@@ -1,11 +1,6 @@
 import type { Parties, Refused } from '#agent/access-log/access-log.ts';
 import { failureOf, type FailureReason } from '#agent/admin/failure-reason.ts';
-import {
-  exchangeProblemAnswer,
-  exchangeProblemName,
-  headProblemAnswer,
-  type Answer,
-} from '#agent/http/answers.ts';
+import { exchangeProblemAnswer, exchangeProblemName, headProblemAnswer, type Answer } from '#agent/http/answers.ts';
 import type { HeadProblem } from '#agent/http/head.ts';
 import type { ExchangeProblem } from '#agent/http/message.ts';
 import type { RequestEnd, RequestReport, StreamEnd } from '#agent/http/service.ts';

@@ -25,9 +25,9 @@ export class RouteTable<T> {
     const read = pathSegments(target);
     if (!read.ok) return read;
     const segments = read.value;
-    const to = root.longest(segments);
+    const to = longest(root, segments);
     // Some servers cut parameters (`/orders;v=1`) off: where that would lead to another route, nobody knows what was meant.
-    const isTwofold = target.includes(';') && root.longest(segments.map(withoutParameters)) !== to;
+    const isTwofold = target.includes(';') && longest(root, segments.map(withoutParameters)) !== to;
     if (isTwofold) return refuse('ambiguous-path');
     return to === undefined ? refuse('no-route') : ok(to);
   }
@@ -48,18 +48,18 @@ class Branch<T> {
     if (child === undefined) this.children.set(segment, (child = new Branch()));
     return child;
   }
+}
 
-  /** Of the longest path that these segments begin with. */
-  longest(segments: readonly string[]): T | undefined {
-    let branch: Branch<T> | undefined = this;
-    let { to } = this;
-    for (const segment of segments) {
-      branch = branch.children.get(segment);
-      if (branch === undefined) break;
-      to = branch.to ?? to;
-    }
-    return to;
+/** Of the longest path that these segments begin with. */
+function longest<T>(root: Branch<T>, segments: readonly string[]): T | undefined {
+  let branch: Branch<T> | undefined = root;
+  let { to } = root;
+  for (const segment of segments) {
+    branch = branch.children.get(segment);
+    if (branch === undefined) break;
+    to = branch.to ?? to;
   }
+  return to;
 }
 
 function withoutParameters(segment: string): string {

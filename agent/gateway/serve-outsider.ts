@@ -1,10 +1,8 @@
-import { createH2Session } from '#agent/h2/session.ts';
-import { defaultH2Times } from '#agent/h2/session-options.ts';
-import type { H2Session, H2SessionHandler } from '#agent/h2/types.ts';
 import { serveH1 } from '#agent/http/h1-server.ts';
 import { serveH2 } from '#agent/http/h2/h2-server.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
+import { openHttpSession, type SessionRoom } from '#agent/protocol/open-http-session.ts';
 import { serveDetected } from '#agent/protocol/serve-detected.ts';
 import { GatewayHttp, type OutsideConnection } from './gateway-http.ts';
 import type { GatewayParts } from './gateway-parts.ts';
@@ -38,25 +36,15 @@ function serveHttp1(pipe: Pipe, parts: GatewayParts, outsider: Outsider): HttpCo
 
 function serveHttp2(pipe: Pipe, parts: GatewayParts, outsider: Outsider): HttpConnection {
   const service = new GatewayHttp(parts, { ...outsider, version: 'http2' });
-  return serveH2((handler) => openSession(pipe, handler, parts), service);
+  const { limits, times, clock } = parts;
+  const session = { limits, times, clock, room: outsiderRoom };
+  return serveH2((handler) => openHttpSession(pipe, 'server', handler, session), service);
 }
 
 /** Outsiders are many, and owe us nothing: each may occupy less than a peer or the app. */
-function openSession(pipe: Pipe, handler: H2SessionHandler, { limits, times, clock }: GatewayParts): H2Session {
-  return createH2Session({
-    role: 'server',
-    pipe,
-    handler,
-    clock,
-    settings: {
-      windowBytes: 256 * 1024,
-      sessionWindowBytes: 1024 * 1024,
-      maxStreams: 100,
-      maxHeaderListBytes: limits.head.maxBytes,
-      maxHeaders: limits.head.maxHeaders,
-      connect: 'refuse',
-      unreadCeilingBytes: 4 * 1024 * 1024,
-    },
-    times: { ...defaultH2Times, headMs: times.headMs, idleMs: times.idleMs },
-  });
-}
+const outsiderRoom: SessionRoom = {
+  windowBytes: 256 * 1024,
+  sessionWindowBytes: 1024 * 1024,
+  maxStreams: 100,
+  unreadCeilingBytes: 4 * 1024 * 1024,
+};

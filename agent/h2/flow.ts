@@ -34,6 +34,11 @@ export class ReceiveFlow {
     this.streamWindow = Math.max(limits.windowBytes, initialWindowBytes);
   }
 
+  /** In paused streams. */
+  get unreadBytes(): number {
+    return this.#unread;
+  }
+
   /** Makes the session's window as large as ours is meant to be; follows our SETTINGS. */
   open(): void {
     const more = this.#limits.sessionWindowBytes - initialWindowBytes;

@@ -227,6 +227,7 @@ export class Receiver implements FrameSink {
     for (let fullest = flow.fullest; fullest !== undefined; fullest = flow.fullest) {
       keeper.relieve(fullest);
     }
+    keeper.tellHeld();
   }
 
   #onHeaders(head: FrameHead, bytes: Buffer, at: number): void {

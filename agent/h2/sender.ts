@@ -113,6 +113,7 @@ export class Sender {
   discard(stream: Stream): void {
     if (stream.queue === undefined) return;
     this.queuedBytes -= stream.queue.bytes;
+    stream.queue.clear();
     stream.queue = undefined;
     stream.trailers = undefined;
   }
@@ -195,10 +196,11 @@ export class Sender {
     const { queue } = stream;
     if (queue === undefined || queue.bytes === 0) return;
     for (let left = this.#allowance(stream); left > 0 && queue.bytes > 0;) {
-      const bytes = queue.take(left);
+      const bytes = queue.peek(left);
       left -= bytes.length;
       this.queuedBytes -= bytes.length;
       this.#sendData(stream, bytes);
+      queue.drop(bytes.length);
     }
     if (queue.bytes > 0) this.#makeReady(stream);
     else if (stream.endsAfterQueue) {

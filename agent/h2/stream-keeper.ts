@@ -3,13 +3,17 @@ import { later } from '#agent/pipe/turn.ts';
 import { h2Error } from './errors.ts';
 import { ReceiveFlow } from './flow.ts';
 import type { FrameWriter } from './frame-writer.ts';
+import { heldMemory, type Holder } from './held-memory.ts';
 import { Sender } from './sender.ts';
 import { StreamTable } from './stream-table.ts';
 import { Stream, type StreamOwner } from './stream.ts';
 import type { H2ErrorCode, H2Settings } from './types.ts';
 
+/** A session says that it holds more each time that it is so much. */
+const tellEveryBytes = 65_536;
+
 /** Keeps the streams of one session, and does what they ask for. */
-export class StreamKeeper implements StreamOwner {
+export class StreamKeeper implements StreamOwner, Holder {
   readonly table: StreamTable;
   readonly flow: ReceiveFlow;
   readonly sender: Sender;
@@ -18,6 +22,7 @@ export class StreamKeeper implements StreamOwner {
   readonly #writer: FrameWriter;
   readonly #unsentCeiling: number;
   #isRelieving = false;
+  #toldBytes = 0;
 
   constructor(settings: H2Settings, writer: FrameWriter, onEmpty: () => void) {
     this.#writer = writer;
@@ -44,12 +49,12 @@ export class StreamKeeper implements StreamOwner {
   }
   data(stream: Stream, bytes: Buffer): boolean {
     const isTaken = this.sender.data(stream, bytes);
-    if (this.sender.queuedBytes > this.#unsentCeiling) this.#relieveQueues();
+    if (this.sender.queuedBytes > 0) this.tellHeld();
     return isTaken;
   }
   text(stream: Stream, text: string): boolean {
     const isTaken = this.sender.text(stream, text);
-    if (this.sender.queuedBytes > this.#unsentCeiling) this.#relieveQueues();
+    if (this.sender.queuedBytes > 0) this.tellHeld();
     return isTaken;
   }
   end(stream: Stream): void {
@@ -78,6 +83,31 @@ export class StreamKeeper implements StreamOwner {
   relieve(stream: Stream): void {
     this.breakOff(stream, h2Error.enhanceYourCalm);
     stream.handler.onReset(h2Error.enhanceYourCalm);
+  }
+
+  get heldBytes(): number {
+    return this.flow.unreadBytes + this.sender.queuedBytes;
+  }
+
+  /** More may wait than before. */
+  tellHeld(): void {
+    if (this.sender.queuedBytes > this.#unsentCeiling) this.#relieveQueues();
+    const more = this.heldBytes - this.#toldBytes;
+    if (more < 0) this.#toldBytes += more;
+    if (more < tellEveryBytes) return;
+    this.#toldBytes += more;
+    heldMemory.grew(this, more);
+  }
+
+  relieveFullest(): number {
+    const before = this.heldBytes;
+    let fullest: Stream | undefined;
+    const heldBy = (stream: Stream): number => stream.unread + stream.unsentBytes;
+    for (const stream of this.table.values()) {
+      if (heldBy(stream) > (fullest === undefined ? 0 : heldBy(fullest))) fullest = stream;
+    }
+    if (fullest !== undefined) this.relieve(fullest);
+    return before - this.heldBytes;
   }
 
   /** Too much waits for windows that the peer keeps shut: the longest queues go. Not at once: their owners are at work. */

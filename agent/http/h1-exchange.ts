@@ -20,6 +20,8 @@ export interface ExchangeHost {
   next(): void;
   /** No other may follow; what was written is to reach the caller. */
   linger(): void;
+  /** The same, where the caller said itself that this request was its last. */
+  hangUp(): void;
   /** An answer of ours, and then no other. */
   say(answer: Answer): void;
   /** The caller must see that the answer is not whole. */
@@ -194,9 +196,11 @@ export class H1Exchange<P> implements ResponseSink<P> {
     const sink = this.#sink;
     const isWhole = this.#state === 'answering';
     const stays = isWhole && this.#answer.keepsAlive && !this.#host.isDraining;
+    const wasLast = isWhole && !this.#request!.head.keepAlive;
     this.#finish(this.#answer.status, this.#answeredBy, 'complete');
     if (!isWhole) sink?.abort(); // an early answer: the rest of the request must not be read as another
     if (stays) this.#host.next();
+    else if (wasLast) this.#host.hangUp();
     else this.#host.linger();
   }
 

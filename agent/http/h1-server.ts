@@ -7,7 +7,7 @@ import { H1Exchange, type ExchangeHost } from './h1-exchange.ts';
 import { HeadGatherer } from './head-gatherer.ts';
 import { readRequestHead, type HeadReading, type RequestHead } from './head.ts';
 import { Intake, type Taker } from './intake.ts';
-import { LastHead } from './last-head.ts';
+import { KnownHeads } from './known-heads.ts';
 import { prependPipe } from './prepended-pipe.ts';
 import type { Admission, HandedOver, HttpConnection, HttpService } from './service.ts';
 
@@ -43,11 +43,10 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   readonly #deadline: Deadline;
   readonly #intake: Intake;
   readonly #gatherer = new HeadGatherer();
-  readonly #last = new LastHead<RequestHead>();
+  readonly #known: KnownHeads;
   readonly #exchange: H1Exchange<P>;
   #state: State = 'head';
-  /** Of the current request. */
-  #method = '';
+  #method = ''; // of the current request
   #callerEnded = false;
   #successor: HandedOver | undefined;
   #unsentBefore = 0;
@@ -55,6 +54,7 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   constructor(pipe: Pipe, service: HttpService<P>) {
     this.#pipe = pipe;
     this.#service = service;
+    this.#known = new KnownHeads(service.commonHead);
     this.#intake = new Intake(pipe, this);
     this.#exchange = new H1Exchange(this, pipe, service.limits.body);
     this.#deadline = service.deadlines.create(() => this.#expired());
@@ -77,16 +77,13 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   onBytes(bytes: Buffer): void {
     this.#intake.arrived(bytes);
   }
-
   onEnd(): void {
     this.#callerEnded = true;
     this.#endWithCaller();
   }
-
   onCut(): void {
     this.cut();
   }
-
   onDrain(): void {
     this.#exchange.drained();
     if (this.#state === 'exchange') this.moved();
@@ -99,11 +96,8 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
         return !this.#exchange.isCallerFull; // who does not read its answers gets no more of them
       case 'exchange':
         return this.#exchange.takesBody;
-      case 'admitting':
-      case 'handed':
-        return false;
       default:
-        return true;
+        return this.#state === 'lingering' || this.#state === 'over';
     }
   }
 
@@ -128,20 +122,31 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   next(): void {
     this.#state = 'head';
     this.#method = '';
-    this.#deadline.set(Math.min(this.#service.times.idleMs, rememberMs));
+    const { idleMs } = this.#service.times;
+    this.#deadline.set(this.#known.holdsOwn ? Math.min(idleMs, rememberMs) : idleMs);
     this.goOn();
   }
 
   /** Ends our side and lets the caller read what we said before the connection goes: bounded, unread. */
   linger(): void {
+    this.#endBy('end');
+    this.#intake.goOn();
+  }
+
+  /** Where bytes of the caller lay unread, the system would drop what it has not sent yet. */
+  hangUp(): void {
+    if (this.#intake.isEmpty && this.#pipe.hangUp !== undefined) this.#endBy('hangUp');
+    else this.linger();
+  }
+
+  #endBy(ending: 'end' | 'hangUp'): void {
     if (this.#state === 'over') return;
     this.#state = 'lingering';
     this.#gatherer.clear();
-    this.#last.forget();
+    this.#known.forgetOwn();
     this.#unsentBefore = Infinity;
     this.#deadline.set(lingerMs);
-    this.#pipe.end();
-    this.#intake.goOn();
+    this.#pipe[ending]?.();
   }
 
   say(answer: Answer): void {
@@ -154,7 +159,6 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
     if (this.#state === 'over') return;
     this.#state = 'over';
     this.#deadline.dispose();
-    this.#last.forget();
     this.#pipe.cut();
     this.#exchange.abort();
     this.#service.closed();
@@ -183,8 +187,9 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
       all = more;
       from = 0;
     }
-    let head = this.#last.isAt(all, from) ? this.#last.head : undefined;
-    let end = from + this.#last.length;
+    const known = this.#known.find(all, from);
+    let head = known?.head;
+    let end = from + (known?.length ?? 0);
     if (head === undefined) {
       const window = from === 0 ? all : all.subarray(from);
       const reading = readRequestHead(window, this.#service.limits.head);
@@ -194,7 +199,7 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
       }
       ({ head } = reading);
       end = from + reading.end;
-      this.#last.keep(head, all, from, end);
+      this.#known.keep(head, all, { from, to: end });
     }
     this.#gatherer.clear();
     if (all !== bytes || head.upgrade !== undefined || head.method === 'CONNECT') {
@@ -225,7 +230,10 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   }
 
   #admitted(admission: Admission<P>): void {
-    if (this.#state !== 'admitting') return this.#admittedTooLate(admission);
+    if (this.#state !== 'admitting') {
+      if (admission.kind === 'forward') this.#exchange.neverBegun(admission); // the caller has left meanwhile
+      return;
+    }
     switch (admission.kind) {
       case 'answer':
         return this.say(admission.answer);
@@ -239,15 +247,9 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
     }
   }
 
-  /** The caller has left meanwhile. */
-  #admittedTooLate(admission: Admission<P>): void {
-    if (admission.kind === 'forward') this.#exchange.neverBegun(admission);
-  }
-
   #giveAway({ answer, serve }: Admission<P> & { readonly kind: 'hand-over' }): void {
     this.#pipe.write(answer);
-    const early = this.#handOver();
-    this.#successor = serve(prependPipe(this.#pipe, early));
+    this.#successor = serve(prependPipe(this.#pipe, this.#handOver()));
     if (this.isDraining) this.#successor.drain?.();
     this.#service.closed();
   }
@@ -256,15 +258,14 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   #handOver(): Buffer {
     this.#state = 'handed';
     this.#deadline.dispose();
-    this.#last.forget();
+    this.#known.forgetOwn();
     return this.#intake.release();
   }
 
   /** The caller sends no more: once it has all its answers, neither do we. */
   #endWithCaller(): void {
     if (!this.#callerEnded || !this.#intake.isEmpty) return;
-    const isBetween = this.#state === 'head' && this.#gatherer.isEmpty;
-    if (isBetween) this.linger();
+    if (this.#state === 'head' && this.#gatherer.isEmpty) this.hangUp();
     else if (this.#state === 'head' || this.#exchange.takesBody) this.cut(); // in the middle of a request
   }
 
@@ -284,8 +285,8 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   #headExpired(): void {
     if (!this.#gatherer.isEmpty) return this.say(problemAnswer(408, 'The request head took too long'));
     const { idleMs } = this.#service.times;
-    if (this.#last.head === undefined || idleMs <= rememberMs) return this.linger();
-    this.#last.forget();
+    if (!this.#known.holdsOwn || idleMs <= rememberMs) return this.linger();
+    this.#known.forgetOwn();
     this.#deadline.set(idleMs - rememberMs);
   }
 

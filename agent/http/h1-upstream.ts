@@ -1,17 +1,19 @@
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { Result } from '#runtime/result.ts';
-import type { Deadlines } from './deadlines.ts';
+import type { Deadline, Deadlines } from './deadlines.ts';
 import type { Dial } from './dial.ts';
 import { H1Client, type H1ClientOptions, type H1ClientOwner } from './h1-client.ts';
-import type { HeaderField } from './head.ts';
-import type { ExchangeProblem, Forwarded, RequestSink, ResponseSink, Upstream } from './message.ts';
+import type { Forwarded, RequestSink, ResponseSink, Upstream } from './message.ts';
 import type { MessageLimits } from './service.ts';
+import { WaitingRequest, type QueueLimits } from './waiting-request.ts';
 
-export interface H1UpstreamOptions {
+export interface H1UpstreamOptions<P> {
   readonly limits: MessageLimits;
   readonly deadlines: Deadlines;
   /** At most so many connections; further requests wait for one. 1 for an HTTP/1.1 caller's own upstream. */
   readonly maxConnections: number;
+  /** How many requests may wait for one, how long where all are taken, and what is said of the others. */
+  readonly queue: QueueLimits & { readonly problem: P };
   /** How long a kept connection may be idle when the other side does not say. Default 4 s; Infinity: for ever. */
   readonly idleMs?: number;
 }
@@ -26,25 +28,34 @@ export interface H1Upstream<P> extends Upstream<P> {
 /** Most servers keep an idle connection for 5 s or more. */
 const defaultIdleMs = 4_000;
 
+/** How often the queue is looked at while connections are all taken. */
+const tickMs = 500;
+
 /** Somebody who answers HTTP/1.1 on connections that `dial` opens; they are kept between requests. */
-export function createH1Upstream<P>(dial: Dial<P>, options: H1UpstreamOptions): H1Upstream<P> {
+export function createH1Upstream<P>(dial: Dial<P>, options: H1UpstreamOptions<P>): H1Upstream<P> {
   return new KeptClients(dial, options);
 }
 
 class KeptClients<P> implements H1Upstream<P>, H1ClientOwner {
   readonly #dial: Dial<P>;
   readonly #maxConnections: number;
+  readonly #queue: H1UpstreamOptions<P>['queue'];
   readonly #options: H1ClientOptions;
   /** The last one that became idle is at the end, and is taken first. */
   readonly #idle: H1Client[] = [];
   readonly #busy = new Set<H1Client>();
   readonly #attempts = new Set<Attempt>();
-  readonly #waiting: Waiting<P>[] = [];
+  /** The oldest first. */
+  readonly #waiting: Queued<P>[] = [];
+  /** While there are more of them than connections on their way. */
+  #deadline: Deadline | undefined;
   #state: 'open' | 'retired' | 'closed' = 'open';
 
-  constructor(dial: Dial<P>, { limits, deadlines, maxConnections, idleMs = defaultIdleMs }: H1UpstreamOptions) {
+  constructor(dial: Dial<P>, options: H1UpstreamOptions<P>) {
+    const { limits, deadlines, maxConnections, queue, idleMs = defaultIdleMs } = options;
     this.#dial = dial;
     this.#maxConnections = maxConnections;
+    this.#queue = queue;
     this.#options = { limits, deadlines, idleMs, owner: this };
   }
 
@@ -76,13 +87,14 @@ class KeptClients<P> implements H1Upstream<P>, H1ClientOwner {
     for (const attempt of this.#attempts) attempt.stop?.();
     this.#attempts.clear();
     this.#waiting.length = 0;
+    this.#endTicks();
     for (const client of this.#idle.splice(0)) client.retire();
     for (const client of this.#busy) client.destroy();
   }
 
   onIdle(client: H1Client): void {
-    const [next] = this.#waiting;
-    if (next !== undefined) return next.begin(client);
+    const next = this.#waiting.shift();
+    if (next !== undefined) return next.begun(client.send(next.request, next.response));
     this.#busy.delete(client);
     this.#idle.push(client);
   }
@@ -104,11 +116,33 @@ class KeptClients<P> implements H1Upstream<P>, H1ClientOwner {
   }
 
   #wait(request: Forwarded, response: ResponseSink<P>): RequestSink {
-    const waiting = new Waiting<P>(request, response, this.#waiting);
-    this.#waiting.push(waiting);
+    const waiting = new Queued<P>(request, response, this.#waiting);
     if (this.#state === 'closed') waiting.fail('upstream-closed');
-    else this.#dialForWaiting();
+    else if (this.#waiting.length >= this.#queue.maxRequests) waiting.fail({ unreachable: this.#queue.problem });
+    else {
+      this.#waiting.push(waiting);
+      this.#dialForWaiting();
+      if (this.#waiting.length > this.#attempts.size) this.#startTicks();
+    }
     return waiting;
+  }
+
+  #startTicks(): void {
+    if (this.#deadline !== undefined) return;
+    this.#deadline = this.#options.deadlines.create(() => this.#tick());
+    this.#deadline.set(tickMs);
+  }
+  #endTicks(): void {
+    this.#deadline?.dispose();
+    this.#deadline = undefined;
+  }
+  #tick(): void {
+    for (const waiting of this.#waiting) waiting.waitedMs += tickMs;
+    while ((this.#waiting[0]?.waitedMs ?? 0) >= this.#queue.maxMs) {
+      this.#waiting.shift()?.fail({ unreachable: this.#queue.problem });
+    }
+    if (this.#waiting.length > 0) this.#deadline?.set(tickMs);
+    else this.#endTicks();
   }
 
   /** One attempt for each request that waits, as long as there is room. */
@@ -124,7 +158,7 @@ class KeptClients<P> implements H1Upstream<P>, H1ClientOwner {
 
   #dialed(attempt: Attempt, dialed: Result<Pipe, P>): void {
     this.#attempts.delete(attempt);
-    const [next] = this.#waiting;
+    const next = this.#waiting.shift();
     if (!dialed.ok) {
       next?.fail({ unreachable: dialed.reason });
       return this.#dialForWaiting();
@@ -132,7 +166,7 @@ class KeptClients<P> implements H1Upstream<P>, H1ClientOwner {
     const client = new H1Client(dialed.value, this.#options);
     if (next === undefined) return this.#keep(client);
     this.#busy.add(client);
-    next.begin(client);
+    next.begun(client.send(next.request, next.response));
     if (this.#state === 'retired') client.retire();
   }
 
@@ -148,75 +182,18 @@ interface Attempt {
 }
 
 /** A request that waits for its connection; then it is only a name for it. */
-class Waiting<P> implements RequestSink {
-  readonly #request: Forwarded;
-  readonly #response: ResponseSink<P>;
-  /** Where it waits, and no longer than it does. */
-  readonly #queue: Waiting<P>[];
-  #sink: RequestSink | undefined;
-  /** What was read together with the head. */
-  #early: Buffer[] = [];
-  #trailers: readonly HeaderField[] | undefined;
-  #isPaused = false;
+class Queued<P> extends WaitingRequest<P> {
+  waitedMs = 0;
+  readonly #queue: Queued<P>[];
 
-  constructor(request: Forwarded, response: ResponseSink<P>, queue: Waiting<P>[]) {
-    this.#request = request;
-    this.#response = response;
+  constructor(request: Forwarded, response: ResponseSink<P>, queue: Queued<P>[]) {
+    super(request, response);
     this.#queue = queue;
   }
 
-  begin(client: H1Client): void {
-    const early = this.#leave();
-    const sink = client.send(this.#request, this.#response);
-    this.#sink = sink;
-    if (this.#isPaused) sink.pause();
-    let hasRoom = true;
-    for (const bytes of early) hasRoom = sink.data(bytes);
-    if (this.#trailers !== undefined) sink.end(this.#trailers);
-    else if (early.length > 0 && hasRoom) this.#response.onRequestDrain();
-  }
-
-  fail(problem: ExchangeProblem | { readonly unreachable: P }): void {
-    this.#leave();
-    this.#response.failed(problem);
-  }
-
-  data(bytes: Buffer): boolean {
-    if (this.#sink !== undefined) return this.#sink.data(bytes);
-    if (this.#isWaiting) this.#early.push(Buffer.from(bytes));
-    return !this.#isWaiting;
-  }
-
-  end(trailers: readonly HeaderField[]): void {
-    if (this.#sink !== undefined) this.#sink.end(trailers);
-    else this.#trailers = trailers;
-  }
-
-  abort(): void {
-    if (this.#sink !== undefined) this.#sink.abort();
-    else this.#leave();
-  }
-
-  pause(): void {
-    this.#isPaused = true;
-    this.#sink?.pause();
-  }
-
-  resume(): void {
-    this.#isPaused = false;
-    this.#sink?.resume();
-  }
-
-  get #isWaiting(): boolean {
-    return this.#queue.includes(this);
-  }
-
-  /** Gives what was kept meanwhile. */
-  #leave(): readonly Buffer[] {
+  override abort(): void {
     const at = this.#queue.indexOf(this);
     if (at >= 0) this.#queue.splice(at, 1);
-    const early = this.#early;
-    this.#early = [];
-    return early;
+    super.abort();
   }
 }

@@ -4,6 +4,7 @@ import type { Answer } from './answers.ts';
 import type { BodyLimits } from './body.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { HeadLimits, HeadProblem, RequestHead } from './head.ts';
+import type { LastHead } from './last-head.ts';
 import type { ExchangeProblem, Forwarded, Upstream } from './message.ts';
 
 export interface MessageLimits {
@@ -90,6 +91,8 @@ export interface HttpService<P> {
   readonly deadlines: Deadlines;
   readonly limits: MessageLimits;
   readonly times: HttpTimes;
+  /** HTTP/1.1: shared by connections that read heads under the same limits; undefined: each has its own memory only. */
+  readonly commonHead?: LastHead<RequestHead> | undefined;
   /** Judges a request by its head alone. */
   admit(head: RequestHead): Later<Admission<P>>;
   /** A head that was refused before it could be judged. */

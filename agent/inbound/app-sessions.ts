@@ -2,8 +2,14 @@ import { h2Error, type CloseReason } from '#agent/h2/errors.ts';
 import type { H2Session, H2SessionHandler, H2Stream } from '#agent/h2/types.ts';
 import type { SessionSource, SessionWaiter } from '#agent/http/h2/session-source.ts';
 import type { Dial } from '#agent/http/dial.ts';
-import { openH2c, type H2cParts } from '#agent/protocol/h2c-session.ts';
+import { openHttpSession, type HttpSessionParts } from '#agent/protocol/open-http-session.ts';
+import type { QueueLimits } from '#agent/http/waiting-request.ts';
 import type { AppProblem } from './report.ts';
+
+export interface AppSessionsParts extends HttpSessionParts {
+  /** Of those who wait for a session; how long the app may take is the dial's and the engine's business. */
+  readonly queue: Pick<QueueLimits, 'maxRequests'>;
+}
 
 /**
  * HTTP/2 with prior knowledge to one port of the app, on behalf of one caller's connection: one session, and a new one
@@ -13,19 +19,23 @@ export class AppSessions implements SessionSource<AppProblem> {
   /** What the last attempt said of the app's protocol: it answered in another one, it hung up on HTTP/2, or nothing. */
   anotherProtocol: 'certain' | 'possible' | 'unknown' = 'unknown';
   readonly #dial: Dial<AppProblem>;
-  readonly #parts: H2cParts;
+  readonly #parts: AppSessionsParts;
   readonly #waiting = new Set<SessionWaiter<AppProblem>>();
   readonly #open = new Set<H2Session>();
   #current: H2Session | undefined;
   #stopDialling: (() => void) | undefined;
 
-  constructor(dial: Dial<AppProblem>, parts: H2cParts) {
+  constructor(dial: Dial<AppProblem>, parts: AppSessionsParts) {
     this.#dial = dial;
     this.#parts = parts;
   }
 
   session(waiter: SessionWaiter<AppProblem>): H2Session | undefined {
     if (this.#current?.takesStreams) return this.#current;
+    if (this.#waiting.size >= this.#parts.queue.maxRequests) {
+      waiter.onUnreachable('too-many-requests');
+      return undefined;
+    }
     this.#waiting.add(waiter);
     if (this.#stopDialling === undefined) this.#connect();
     return undefined;
@@ -47,7 +57,7 @@ export class AppSessions implements SessionSource<AppProblem> {
     const stop = this.#dial((dialed) => {
       if (!dialed.ok) return this.#failed();
       const attempt = new AppSession(this);
-      attempt.session = openH2c(dialed.value, 'client', attempt, this.#parts);
+      attempt.session = openHttpSession(dialed.value, 'client', attempt, this.#parts);
       this.#open.add(attempt.session);
     });
     if (this.#stopDialling === nothing) this.#stopDialling = stop;

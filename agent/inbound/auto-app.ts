@@ -1,7 +1,7 @@
 import type { H2Session } from '#agent/h2/types.ts';
 import type { SessionWaiter } from '#agent/http/h2/session-source.ts';
 import type { Forwarded, RequestSink, ResponseSink, Upstream } from '#agent/http/message.ts';
-import { WaitingRequest } from '#agent/tunnel/waiting-request.ts';
+import { WaitingRequest } from '#agent/http/waiting-request.ts';
 import type { AppSessions } from './app-sessions.ts';
 import type { SpokenByApps } from './inbound-parts.ts';
 import type { AppProblem } from './report.ts';
@@ -49,7 +49,7 @@ export class AutoApp implements Upstream<AppProblem>, SessionWaiter<AppProblem> 
     const { anotherProtocol } = this.#parts.sessions;
     if (anotherProtocol === 'certain') return this.#found('http');
     if (anotherProtocol === 'possible') return this.#begin('http'); // some servers just hang up; the next one is asked anew
-    for (const waiting of this.#takeWaiting()) waiting.fail(problem);
+    for (const waiting of this.#takeWaiting()) waiting.fail({ unreachable: problem });
   }
 
   #found(protocol: 'http' | 'http2'): void {

@@ -4,6 +4,8 @@ import type { Socket } from 'node:net';
 interface Named {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
 }
 
 export interface Handshakes<S> {
@@ -31,12 +33,12 @@ export function handshakeCeilings(workers: number): HandshakeCeilings {
 
 /**
  * Bounds connections without a verified peer: strangers may hold that many sockets and no more, whatever callers that
- * have proved themselves hold. `S`: what we show in the handshake.
+ * have proved themselves hold, on all listeners that share it. `S`: what we show in the handshake.
  */
 export function createHandshakes<S>({ total, perAddress }: HandshakeCeilings): Handshakes<S> {
   const unfinished = new Map<string, { readonly socket: Socket; readonly address: string; shown: S | undefined }>(); // oldest first
   const counts = new Map<string, number>();
-  const key = ({ remoteAddress, remotePort }: Named): string => `${remoteAddress} ${remotePort}`;
+  const key = (of: Named): string => `${of.remoteAddress} ${of.remotePort} ${of.localAddress} ${of.localPort}`;
   const remove = (id: string): S | undefined => {
     const entry = unfinished.get(id);
     if (entry === undefined) return undefined;

@@ -1,29 +1,32 @@
 import type { InboundPortConfig } from '#agent/config-types.ts';
+import { defaultQueue } from '#agent/defaults.ts';
 import { serveH1 } from '#agent/http/h1-server.ts';
 import { dialBy, type Dial } from '#agent/http/dial.ts';
 import { createH1Upstream, type H1Upstream } from '#agent/http/h1-upstream.ts';
 import { serveH2 } from '#agent/http/h2/h2-server.ts';
 import { createH2Upstream } from '#agent/http/h2/h2-upstream.ts';
+import type { Answer } from '#agent/http/answers.ts';
 import type { Upstream } from '#agent/http/message.ts';
 import type { HttpConnection, HttpService } from '#agent/http/service.ts';
 import { connectTcp } from '#agent/pipe/connect-tcp.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
-import { openH2c } from '#agent/protocol/h2c-session.ts';
-import { createOpaqueWay, type OpaqueWay } from '#agent/protocol/opaque-way.ts';
+import { openHttpSession } from '#agent/protocol/open-http-session.ts';
+import { createFarEnd, type FarEnd } from '#agent/protocol/far-end.ts';
 import { serveDetected, serveOpaque } from '#agent/protocol/serve-detected.ts';
-import { ok, refuse, type Result } from '#runtime/result.ts';
+import { ok, refuse, unreachable, type Result } from '#runtime/result.ts';
 import { AppSessions } from './app-sessions.ts';
 import { AutoApp } from './auto-app.ts';
 import type { InboundParts, Proof } from './inbound-parts.ts';
 import { NamedPortHttp } from './named-port-http.ts';
-import { PortJudge, type DenyReason, type Permit } from './permit.ts';
+import { PortJudge, type Permit } from './permit.ts';
 import { PortHttp } from './port-http.ts';
 import { InboundReport, type AppProblem } from './report.ts';
 
-export type { OpaqueWay } from '#agent/protocol/opaque-way.ts';
+export type { FarEnd } from '#agent/protocol/far-end.ts';
 export type { Proof } from './inbound-parts.ts';
 
-export type OpaqueProblem = DenyReason | AppProblem;
+/** Why a stream is refused before its port is asked. `bad-target`: it was over before it began. */
+export type StreamRefusal = 'bad-target' | 'no-such-port' | 'peer-svid-expired';
 
 /** One connection of a verified peer, a tunnel session or plain mTLS, with all that is open to the app on its behalf. */
 export interface InboundCaller {
@@ -33,14 +36,18 @@ export interface InboundCaller {
   serve(pipe: Pipe, port: InboundPortConfig): HttpConnection;
   /**
    * Opens the app's opaque port before the caller is told; calls back once, at once or later, unless the function it
-   * gives was called first.
+   * gives was called first. A refusal has been counted and logged.
    */
-  openOpaque(port: InboundPortConfig, onOpened: (opened: Result<OpaqueWay, OpaqueProblem>) => void): () => void;
+  openOpaque(port: InboundPortConfig, onOpened: OnOpened): () => void;
+  /** Counts and logs a stream to that port that does not come to be one; gives what the peer is told. */
+  refuse(reason: StreamRefusal, port: number): Answer;
   /** Nothing is read before the far end is open: the port is declared so, or known for servers that speak first. */
   isOpaque(port: InboundPortConfig): boolean;
   /** The connection is over: what is kept open to the app is let go. */
   close(): void;
 }
+
+export type OnOpened = (opened: Result<FarEnd, Answer>) => void;
 
 export function createInboundCaller(parts: InboundParts, proof: Proof): InboundCaller {
   return new Caller(parts, proof);
@@ -48,7 +55,7 @@ export function createInboundCaller(parts: InboundParts, proof: Proof): InboundC
 
 /** For an HTTP/2 caller of an app that speaks HTTP/1.1: so many of its requests are there at once, the others wait. */
 const maxAppConnections = 256;
-const maxWaiting = { maxRequests: 1_000, maxMs: 10_000 };
+const queue = { ...defaultQueue, problem: 'too-many-requests' } as const;
 
 class Caller implements InboundCaller {
   readonly http2: HttpService<AppProblem>;
@@ -76,7 +83,7 @@ class Caller implements InboundCaller {
 
   serve(pipe: Pipe, port: InboundPortConfig): HttpConnection {
     const parts = this.#parts;
-    const openOpaque = (onOpened: (way: OpaqueWay | undefined) => void) =>
+    const openOpaque = (onOpened: (farEnd: FarEnd | undefined) => void) =>
       this.openOpaque(port, (opened) => onOpened(opened.ok ? opened.value : undefined));
     if (this.isOpaque(port)) return serveOpaque(pipe, openOpaque, parts.clock);
     return serveDetected(pipe, {
@@ -84,19 +91,33 @@ class Caller implements InboundCaller {
       firstMs: parts.times.firstMs,
       openOpaque: port.protocol === 'auto' ? openOpaque : undefined,
       http: (caller) => serveH1(caller, this.#ownService(port)),
-      http2: (caller) => serveH2((handler) => openH2c(caller, 'server', handler, parts), this.#serviceOf(port)),
+      http2: (caller) => serveH2((handler) => openHttpSession(caller, 'server', handler, parts), this.#serviceOf(port)),
     });
   }
 
-  openOpaque(port: InboundPortConfig, onOpened: (opened: Result<OpaqueWay, OpaqueProblem>) => void): () => void {
+  openOpaque(port: InboundPortConfig, onOpened: OnOpened): () => void {
     const { peer } = this.#proof;
     const report = new InboundReport(this.#parts, peer.spiffeId, port.port);
     report.begun();
     const permit = new PortJudge(this.#parts.rules, port.port).judge(peer, this.#parts.clock.now());
     if (permit.ok) return this.#openApp(permit.value, { port, report, onOpened });
-    report.denied(permit.reason, 'opaque');
-    onOpened(permit);
+    onOpened(refuse(report.denied(permit.reason, 'opaque')));
     return () => undefined;
+  }
+
+  refuse(reason: StreamRefusal, port: number): Answer {
+    const report = new InboundReport(this.#parts, this.#proof.peer.spiffeId, port);
+    report.begun();
+    switch (reason) {
+      case 'bad-target':
+        return report.refused(reason, 'opaque');
+      case 'no-such-port':
+        return report.noSuchPort('opaque');
+      case 'peer-svid-expired':
+        return report.denied(reason, 'opaque');
+      default:
+        return unreachable(reason);
+    }
   }
 
   close(): void {
@@ -104,24 +125,14 @@ class Caller implements InboundCaller {
     for (const { sessions } of this.#http2Apps.values()) sessions.close();
   }
 
-  #openApp(
-    _permit: Permit,
-    order: {
-      port: InboundPortConfig;
-      report: InboundReport;
-      onOpened: (opened: Result<OpaqueWay, OpaqueProblem>) => void;
-    },
-  ): () => void {
+  #openApp(_permit: Permit, order: { port: InboundPortConfig; report: InboundReport; onOpened: OnOpened }): () => void {
     const { port, report, onOpened } = order;
     const { clock } = this.#parts;
     const dial = dialBy((signal) => connectTcp(port.app, { clock, signal }));
     return dial((opened) => {
-      if (!opened.ok) {
-        report.notAdmitted(opened.reason, 'opaque');
-        return onOpened(refuse(opened.reason));
-      }
+      if (!opened.ok) return onOpened(refuse(report.notAdmitted(opened.reason, 'opaque')));
       report.answered();
-      onOpened(ok(createOpaqueWay(opened.value, report, clock)));
+      onOpened(ok(createFarEnd(opened.value, report, clock)));
     });
   }
 
@@ -134,7 +145,7 @@ class Caller implements InboundCaller {
         onClosed: () => undefined,
       });
     }
-    const upstream = createH1Upstream(this.#dial(port), { ...this.#parts, maxConnections: 1 });
+    const upstream = createH1Upstream(this.#dial(port), { ...this.#parts, maxConnections: 1, queue });
     return new PortHttp(this.#parts, this.#proof, { port, upstream, onClosed: () => upstream.close() });
   }
 
@@ -155,7 +166,7 @@ class Caller implements InboundCaller {
   #http1App(port: InboundPortConfig): H1Upstream<AppProblem> {
     let app = this.#http1Apps.get(port);
     if (app === undefined) {
-      app = createH1Upstream(this.#dial(port), { ...this.#parts, maxConnections: maxAppConnections });
+      app = createH1Upstream(this.#dial(port), { ...this.#parts, maxConnections: maxAppConnections, queue });
       this.#http1Apps.set(port, app);
     }
     return app;
@@ -164,7 +175,7 @@ class Caller implements InboundCaller {
   #http2App(port: InboundPortConfig): H2App {
     let app = this.#http2Apps.get(port);
     if (app === undefined) {
-      const sessions = new AppSessions(this.#dial(port), this.#parts);
+      const sessions = new AppSessions(this.#dial(port), { ...this.#parts, queue });
       app = { sessions, upstream: h2Upstream(sessions, this.#parts) };
       this.#http2Apps.set(port, app);
     }
@@ -191,8 +202,8 @@ function h2Upstream(source: AppSessions, { deadlines }: InboundParts): Upstream<
   return createH2Upstream<AppProblem>({
     source,
     deadlines,
-    queue: maxWaiting,
-    problems: { noStream: 'too-many-requests', refused: 'app-unreachable' },
+    queue,
+    problems: { noStream: queue.problem, refused: 'app-unreachable' },
     scheme: 'http',
     extraFields: [],
   });

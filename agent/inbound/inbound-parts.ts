@@ -39,7 +39,7 @@ export interface InboundParts {
   readonly whenExpired: 'keep' | 'end';
   /** Ports that are opaque at once where their protocol is `auto`. */
   readonly serverFirst: ReadonlySet<number>;
-  /** Open at once. */
+  /** Open at once, on all listeners together. */
   readonly maxConnections: number;
   /** In flight at once. */
   readonly maxRequests: number;

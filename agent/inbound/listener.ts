@@ -1,10 +1,12 @@
 import type { Address, InboundConfig, InboundPortConfig } from '#agent/config-types.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
+import type { IdentitySnapshot } from '#agent/identity/store.ts';
 import { createProofReport } from '#agent/proof/proof-report.ts';
 import type { InboundParts } from './inbound-parts.ts';
-import { createMtlsServer, type MtlsServer } from './mtls-server.ts';
+import { createHandshakes, handshakeCeilings } from './handshakes.ts';
+import { createMtlsServer, type AcceptedLink, type MtlsServer } from './mtls-server.ts';
 import { createInboundCaller } from './inbound-caller.ts';
-import { servePlain, type AcceptedLink } from './serve-plain.ts';
+import { servePlain } from './serve-plain.ts';
 import { serveTunnel, type TunnelParts } from './tunnel-server.ts';
 
 export interface InboundListener {
@@ -28,11 +30,16 @@ type Serve = (accepted: AcceptedLink) => HttpConnection;
 export async function openInbound(parts: InboundParts, config: InboundConfig): Promise<InboundListener> {
   const connections = new Set<HttpConnection>();
   const servers: MtlsServer[] = [];
+  const handshakes = createHandshakes<IdentitySnapshot>(handshakeCeilings(parts.worker?.of ?? 1));
   const open = async (address: Address, serve: Serve): Promise<Address> => {
-    const server = await createMtlsServer(parts, (accepted) => {
-      const connection = serve(accepted);
-      connections.add(connection);
-      accepted.socket.once('close', () => connections.delete(connection));
+    const server = await createMtlsServer(parts, {
+      handshakes,
+      isFull: () => connections.size >= parts.maxConnections,
+      take(accepted) {
+        const connection = serve(accepted);
+        connections.add(connection);
+        accepted.socket.once('close', () => connections.delete(connection));
+      },
     });
     servers.push(server);
     return parts.listen(server.tcp, address);

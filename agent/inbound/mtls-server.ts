@@ -6,16 +6,30 @@ import type { Pipe } from '#agent/pipe/pipe.ts';
 import { TlsPipe } from '#agent/pipe/tls-pipe.ts';
 import { alpnOffer } from '#agent/tls/client-hello.ts';
 import { handshakeDeadlineMs, serverTlsOptions } from '#agent/tls/contexts.ts';
-import { verifyPeer } from '#agent/tls/verified-peer.ts';
-import { maxOpenFiles } from '#runtime/open-files.ts';
-import { createHandshakes, handshakeCeilings, type Handshakes } from './handshakes.ts';
+import { verifyPeer, type VerifiedPeer } from '#agent/tls/verified-peer.ts';
+import { turnAway } from '#agent/turn-away.ts';
+import type { Handshakes } from './handshakes.ts';
 import type { InboundParts } from './inbound-parts.ts';
-import type { AcceptedLink } from './serve-plain.ts';
 
-/** Each caller's connection needs one to the app, and the app's side of the agent needs sockets too. */
-const openFilesForPeers = Math.floor((maxOpenFiles() ?? Infinity) * 0.4);
 /** A caller that vanished without a word is noticed by TCP keep-alive; without it its streams would stay for good. */
 const keepAliveMs = 30_000;
+
+/** A TLS connection whose other end has proved itself. */
+export interface AcceptedLink {
+  /** For its ALPN, its exporter and its 'close'; its bytes are the pipe's. */
+  readonly socket: TLSSocket;
+  readonly pipe: Pipe;
+  readonly peer: VerifiedPeer;
+  /** What we showed in its handshake. */
+  readonly shown: IdentitySnapshot;
+}
+
+/** Who gets the connections of several such servers, and how many more these may let in together. */
+export interface LinkTaker {
+  readonly handshakes: Handshakes<IdentitySnapshot>;
+  isFull(): boolean;
+  take(accepted: AcceptedLink): void;
+}
 
 export interface MtlsServer {
   /** To be told to listen. */
@@ -28,28 +42,25 @@ export interface MtlsServer {
  * Hands over connections whose other end has proved itself; counts and logs the others. A caller without ALPN may bring
  * a protocol in which the end of the stream means something: its TLS runs over a wire that tells a cut from an end (A76).
  */
-export async function createMtlsServer(
-  parts: InboundParts,
-  onAccepted: (accepted: AcceptedLink) => void,
-): Promise<MtlsServer> {
+export async function createMtlsServer(parts: InboundParts, taker: LinkTaker): Promise<MtlsServer> {
   const first = await parts.identity.first(new AbortController().signal);
-  return new Acceptor(parts, first, onAccepted);
+  return new Acceptor(parts, first, taker);
 }
 
 class Acceptor implements MtlsServer {
   readonly tcp: Server;
   readonly #parts: InboundParts;
-  readonly #onAccepted: (accepted: AcceptedLink) => void;
+  readonly #taker: LinkTaker;
   readonly #handshakes: Handshakes<IdentitySnapshot>;
   readonly #tls;
   readonly #unsubscribe: () => void;
   #identity: IdentitySnapshot;
 
-  constructor(parts: InboundParts, first: IdentitySnapshot, onAccepted: (accepted: AcceptedLink) => void) {
+  constructor(parts: InboundParts, first: IdentitySnapshot, taker: LinkTaker) {
     this.#parts = parts;
     this.#identity = parts.identity.current() ?? first;
-    this.#onAccepted = onAccepted;
-    this.#handshakes = createHandshakes(handshakeCeilings(parts.worker?.of ?? 1));
+    this.#taker = taker;
+    this.#handshakes = taker.handshakes;
     this.#tls = createTlsServer({
       ...serverTlsOptions(this.#identity),
       allowHalfOpen: true,
@@ -65,7 +76,6 @@ class Acceptor implements MtlsServer {
       { noDelay: true, allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs },
       (socket) => this.#meet(socket),
     );
-    this.tcp.maxConnections = Math.min(parts.maxConnections, Math.ceil(openFilesForPeers / (parts.worker?.of ?? 1)));
     this.#unsubscribe = parts.identity.subscribe((snapshot) => {
       this.#identity = snapshot;
       this.#tls.setSecureContext(serverTlsOptions(snapshot));
@@ -79,6 +89,7 @@ class Acceptor implements MtlsServer {
 
   /** Waits for what the caller says first. */
   #meet(socket: Socket): void {
+    if (this.#taker.isFull()) return turnAway(socket, this.#parts.counters.inbound);
     this.#handshakes.begun(socket);
     let early: Buffer = Buffer.alloc(0);
     const leave = (): void => {
@@ -140,7 +151,8 @@ class Acceptor implements MtlsServer {
     const verified = bundle && verifyPeer(socket, { bundle, nowMs: clock.now() });
     if (!verified?.ok) return this.#refuse(socket, verified ? verified.reason : 'no-identity');
     if (shown === undefined) return this.#refuse(socket, 'ECONNRESET'); // its TCP connection is gone already
-    this.#onAccepted({ socket, tls: socket, pipe: toPipe(), peer: verified.value, shown });
+    if (this.#taker.isFull()) return turnAway(socket, this.#parts.counters.inbound); // others were quicker
+    this.#taker.take({ socket, pipe: toPipe(), peer: verified.value, shown });
   }
 
   #refuse(socket: Socket, reason: string): void {

@@ -1,8 +1,8 @@
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import type { Answer } from '#agent/http/answers.ts';
 import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
+import { portHeader } from '#agent/http/port-header.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
-import { portHeader } from '#agent/tunnel/peer-ways.ts';
 import type { InboundParts, Proof } from './inbound-parts.ts';
 import { InboundReport, type AppProblem } from './report.ts';
 

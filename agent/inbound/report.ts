@@ -49,7 +49,14 @@ export class InboundReport implements RequestReport<AppProblem> {
   /** The port that a request names is none of ours, or is opaque. */
   noSuchPort(what: Refused): Answer {
     const decisionId = this.#deny('inbound.refused', 'no-such-port', 'no-such-port');
-    return this.#denied(what, problemAnswer(404, 'This workload has no such HTTP port', decisionId));
+    return this.#denied(
+      what,
+      problemAnswer(
+        404,
+        what === 'opaque' ? 'This workload has no such port' : 'This workload has no such HTTP port',
+        decisionId,
+      ),
+    );
   }
   /** It may, but it was not even admitted. */
   notAdmitted(problem: AppProblem, what: Refused): Answer {

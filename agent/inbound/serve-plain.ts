@@ -1,15 +1,8 @@
-import type { TLSSocket } from 'node:tls';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import { createInboundCaller } from './inbound-caller.ts';
 import type { InboundParts } from './inbound-parts.ts';
-import type { TunnelLink } from './tunnel-server.ts';
-
-/** A connection whose other end has proved itself. */
-export interface AcceptedLink extends TunnelLink {
-  /** For its ALPN and its 'close'; its bytes are the pipe's. */
-  readonly socket: TLSSocket;
-}
+import type { AcceptedLink } from './mtls-server.ts';
 
 /** Plain mTLS for one port, until the peer's certificate expires: it cannot prove another. */
 export function servePlain(

@@ -4,16 +4,16 @@ import type { H2Session, H2SessionHandler, H2Stream, WorkerPlace } from '#agent/
 import { serveH2 } from '#agent/http/h2/h2-server.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
-import type { IdentitySnapshot, IdentityStore } from '#agent/identity/store.ts';
-import type { Pipe } from '#agent/pipe/pipe.ts';
-import { deriveAuthenticatorKeys, type TlsExporter } from '#agent/proof/authenticator-keys.ts';
+import type { IdentityStore } from '#agent/identity/store.ts';
+import { deriveAuthenticatorKeys } from '#agent/proof/authenticator-keys.ts';
 import type { ProofReport } from '#agent/proof/proof-report.ts';
 import { createReProofServer, type ReProofServer } from '#agent/proof/re-proof.ts';
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import { ProofLife } from '#agent/tunnel/proof-life.ts';
-import { openTunnelH2 } from '#agent/tunnel/tunnel-h2.ts';
+import { openTunnelH2 } from '#agent/tunnel/open-tunnel-h2.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
 import type { InboundCaller, Proof } from './inbound-caller.ts';
+import type { AcceptedLink } from './mtls-server.ts';
 import { TunnelStream, type TunnelStreams } from './tunnel-stream.ts';
 
 export interface TunnelParts {
@@ -27,15 +27,6 @@ export interface TunnelParts {
   readonly openCaller: (proof: Proof) => InboundCaller;
 }
 
-/** A TLS connection with ALPN h2 whose other end has proved itself. */
-export interface TunnelLink {
-  readonly pipe: Pipe;
-  readonly tls: TlsExporter;
-  readonly peer: VerifiedPeer;
-  /** What we showed in its handshake. */
-  readonly shown: IdentitySnapshot;
-}
-
 /** How long a peer has after GOAWAY to end its idle streams itself, as our agents do. */
 const goodbyeMs = 1_000;
 
@@ -43,10 +34,10 @@ const goodbyeMs = 1_000;
 const lookEveryMs = 250;
 
 /**
- * The accepting end of a tunnel: CONNECT streams to ports of this workload, ordinary HTTP/2 requests beside them, and
+ * The accepting end of a tunnel (ALPN h2): CONNECT streams to ports of this workload, ordinary HTTP/2 requests beside them, and
  * the proof of new certificates, all of one verified peer. Over when its certificate is, unless it proves another.
  */
-export function serveTunnel(link: TunnelLink, parts: TunnelParts): HttpConnection {
+export function serveTunnel(link: AcceptedLink, parts: TunnelParts): HttpConnection {
   return new TunnelServer(link, parts);
 }
 
@@ -67,7 +58,7 @@ class TunnelServer implements H2SessionHandler, HttpConnection, TunnelStreams, P
   #look: Timer | undefined;
   #isDraining = false;
 
-  constructor(link: TunnelLink, parts: TunnelParts) {
+  constructor(link: AcceptedLink, parts: TunnelParts) {
     this.clock = parts.clock;
     this.peer = link.peer;
     this.#parts = parts;
@@ -143,9 +134,9 @@ class TunnelServer implements H2SessionHandler, HttpConnection, TunnelStreams, P
     this.destroy();
   }
 
-  #offerProof({ tls, peer, shown }: TunnelLink): ReProofServer | undefined {
+  #offerProof({ socket, peer, shown }: AcceptedLink): ReProofServer | undefined {
     const { clock, identity, randomBytes, report } = this.#parts;
-    const keys = deriveAuthenticatorKeys(tls);
+    const keys = deriveAuthenticatorKeys(socket);
     if (!keys.ok) return undefined;
     return createReProofServer({
       keys: keys.value,

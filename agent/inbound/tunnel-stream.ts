@@ -1,14 +1,15 @@
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import { h2Error } from '#agent/h2/errors.ts';
 import type { H2Stream, H2StreamHandler } from '#agent/h2/types.ts';
-import type { HeaderField } from '#agent/http/header-field.ts';
+import type { Answer } from '#agent/http/answers.ts';
+import { headerField, type HeaderField } from '#agent/http/header-field.ts';
+import { decisionHeader } from '#agent/http/problem.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import type { PipeReader } from '#agent/pipe/pipe.ts';
 import { authorityPort } from '#agent/tunnel/authority.ts';
-import type { StreamOwner } from '#agent/tunnel/carrier.ts';
-import { StreamPipe } from '#agent/tunnel/stream-pipe.ts';
+import { StreamPipe, type PipeOwner } from '#agent/tunnel/stream-pipe.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
-import type { InboundCaller, OpaqueProblem } from './inbound-caller.ts';
+import type { InboundCaller } from './inbound-caller.ts';
 
 /** What streams of one session share. */
 export interface TunnelStreams {
@@ -27,7 +28,7 @@ export interface TunnelStreams {
 const refusalLingerMs = 1_000;
 
 /** One stream of a peer, until its head has said what it is; then, of CONNECT, to its end. */
-export class TunnelStream implements H2StreamHandler, StreamOwner {
+export class TunnelStream implements H2StreamHandler, PipeOwner {
   readonly #streams: TunnelStreams;
   readonly #stream: H2Stream;
   #served: HttpConnection | undefined;
@@ -57,7 +58,7 @@ export class TunnelStream implements H2StreamHandler, StreamOwner {
     // nor did we
   }
 
-  onStreamOver(): void {
+  onPipeOver(): void {
     this.#isOver = true;
     this.#cancel?.();
     this.#linger?.cancel();
@@ -73,10 +74,11 @@ export class TunnelStream implements H2StreamHandler, StreamOwner {
     const streams = this.#streams;
     const pipe = new StreamPipe(this.#stream, this); // what comes early waits in it
     streams.opened(this);
-    if (end) return this.#refuse(pipe, '400');
-    const port = streams.portOf(authorityPort(authority));
-    if (port === undefined) return this.#refuse(pipe, '404');
-    if (streams.isExpired) return this.#refuse(pipe, '401');
+    const named = authorityPort(authority);
+    if (end) return this.#refuse(pipe, streams.caller.refuse('bad-target', named));
+    const port = streams.portOf(named);
+    if (port === undefined) return this.#refuse(pipe, streams.caller.refuse('no-such-port', named));
+    if (streams.isExpired) return this.#refuse(pipe, streams.caller.refuse('peer-svid-expired', named));
     if (streams.caller.isOpaque(port)) return this.#connectOpaque(pipe, port);
     this.#stream.headers(accepted, false);
     this.#served = streams.caller.serve(pipe, port);
@@ -87,7 +89,7 @@ export class TunnelStream implements H2StreamHandler, StreamOwner {
     this.#cancel = this.#streams.caller.openOpaque(port, (opened) => {
       this.#cancel = undefined;
       if (this.#isOver) return opened.ok && opened.value.letGo();
-      if (!opened.ok) return this.#refuse(pipe, refusalStatus(opened.reason));
+      if (!opened.ok) return this.#refuse(pipe, opened.reason);
       this.#stream.headers(accepted, false);
       this.#served = opened.value.join(pipe);
     });
@@ -98,8 +100,10 @@ export class TunnelStream implements H2StreamHandler, StreamOwner {
    * Answers, throws away what the peer still sends, and ends the stream if the peer does not. Not at once: a reset in the
    * same read would hide the answer from some clients.
    */
-  #refuse(pipe: StreamPipe, status: string): void {
-    this.#stream.headers([{ name: ':status', rawName: ':status', value: status }], true);
+  #refuse(pipe: StreamPipe, { status, decisionId }: Answer): void {
+    const head = [{ name: ':status', rawName: ':status', value: String(status) }];
+    if (decisionId !== undefined) head.push(headerField(decisionHeader, decisionId));
+    this.#stream.headers(head, true);
     pipe.end();
     pipe.reader = deafReader;
     pipe.resume();
@@ -118,18 +122,6 @@ const deafReader: PipeReader = {
   onCut: () => undefined,
   onDrain: () => undefined,
 };
-
-function refusalStatus(problem: OpaqueProblem): string {
-  switch (problem) {
-    case 'app-unreachable':
-    case 'too-many-requests':
-      return '503';
-    case 'peer-svid-expired':
-      return '401';
-    default:
-      return '403';
-  }
-}
 
 function valueOf(fields: readonly HeaderField[], name: string): string {
   for (const field of fields) if (field.name === name) return field.value;

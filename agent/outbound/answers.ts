@@ -31,6 +31,8 @@ function wording(problem: OutboundProblem): readonly [status: number, title: str
       return [502, 'Another workload answers at the address of the destination'];
     case 'refused-by-peer':
       return [403, 'The destination does not admit this workload'];
+    case 'no-such-port':
+      return [502, 'The destination has no such port'];
     case 'app-unreachable':
       return [503, 'The app of the destination cannot be reached'];
     case 'too-many-requests-in-flight':

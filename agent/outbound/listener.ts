@@ -1,13 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Address, OutboundConfig, UpstreamConfig } from '#agent/config-types.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
-import type { Pipe } from '#agent/pipe/pipe.ts';
 import { TcpPipe } from '#agent/pipe/tcp-pipe.ts';
+import { turnAway } from '#agent/turn-away.ts';
 import { HttpProxyRoute } from './capture/http-proxy.ts';
-import { UpstreamRoute } from './capture/upstreams.ts';
 import type { OutboundParts } from './outbound-parts.ts';
 import { Outlet } from './outlet.ts';
-import { serveApp, serveToOutlet } from './serve-app.ts';
+import { serveApp, serveToOutlet, type ServeApp } from './serve-app.ts';
 
 export interface OutboundListener {
   /** Where the app finds each upstream that has a port of its own. */
@@ -28,20 +27,19 @@ export async function openOutbound(parts: OutboundParts, config: OutboundConfig)
   parts.destinations.onUpdate(() => {
     for (const outlet of outlets.values()) outlet.refresh();
   });
-  const open = (address: Address, serve: (pipe: Pipe) => HttpConnection): Promise<Address> => {
+  const open = (address: Address, serve: ServeApp): Promise<Address> => {
     const server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-      socket.once('close', () => connections.delete(socket));
+      if (connections.size >= parts.maxConnections) return turnAway(socket, parts.counters.outbound);
+      socket.on('close', () => connections.delete(socket));
       connections.set(socket, serve(new TcpPipe(socket)));
     });
-    server.maxConnections = parts.maxConnections;
     servers.push(server);
     return parts.listen(server, address);
   };
   const upstreams: { upstream: UpstreamConfig; address: Address }[] = [];
   for (const [upstream, outlet] of outlets) {
     if (!upstream.listen) continue;
-    const route = (version: 'http' | 'http2') => new UpstreamRoute(outlet, version);
-    const address = await open(upstream.listen, (pipe) => serveToOutlet(pipe, parts, { outlet, route }));
+    const address = await open(upstream.listen, serveToOutlet(parts, outlet));
     upstreams.push({ upstream, address });
   }
   const outletTo = (host: string, port: number): Outlet | undefined => {
@@ -52,9 +50,7 @@ export async function openOutbound(parts: OutboundParts, config: OutboundConfig)
     new HttpProxyRoute(parts, { unknown: config.unknown, outletTo }, version);
   const httpProxy =
     config.httpProxy &&
-    (await open(config.httpProxy.listen, (pipe) =>
-      serveApp(pipe, parts, { route: proxyRoute, openOpaque: undefined }),
-    ));
+    (await open(config.httpProxy.listen, serveApp(parts, { route: proxyRoute, openOpaque: undefined })));
   return {
     upstreams,
     httpProxy,

@@ -1,15 +1,15 @@
 import type { Answer } from '#agent/http/answers.ts';
 import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
+import type { LastHead } from '#agent/http/last-head.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
 import { originForm } from '#agent/http/target.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
+import { LastAdmission, type Forward } from './last-admission.ts';
 import { OutboundReport } from './report.ts';
-import type { Route, Routed } from './route.ts';
+import type { Route } from './route.ts';
 import type { OutboundParts } from './outbound-parts.ts';
 import type { OutboundProblem } from './answers.ts';
-
-type Forward = Admission<OutboundProblem> & { readonly kind: 'forward' };
 
 /** The HTTP of one connection of the app: each request goes to whom `route` says. */
 export class OutboundHttp implements HttpService<OutboundProblem> {
@@ -19,16 +19,15 @@ export class OutboundHttp implements HttpService<OutboundProblem> {
   readonly times;
   readonly #parts: OutboundParts;
   readonly #route: Route;
-  /** What the last admission rests on. */
-  #lastHead: RequestHead | undefined;
-  #lastRouted: Routed | undefined;
-  #last: Forward | undefined;
+  readonly commonHead: LastHead<RequestHead> | undefined;
+  #last: LastAdmission | undefined;
 
   constructor(parts: OutboundParts, route: Route) {
     this.clock = parts.clock;
     this.deadlines = parts.deadlines;
     this.limits = parts.limits;
     this.times = parts.times;
+    this.commonHead = route.common?.head;
     this.#parts = parts;
     this.#route = route;
   }
@@ -47,8 +46,9 @@ export class OutboundHttp implements HttpService<OutboundProblem> {
     if (inFlight.requests >= maxRequests) {
       return { kind: 'answer', answer: report.notAdmitted('too-many-requests-in-flight', head) };
     }
-    const last = this.#last;
-    if (last !== undefined && head === this.#lastHead && routed === this.#lastRouted) {
+    const memory = this.#memoryFor(head);
+    const last = memory.find(head, routed);
+    if (last !== undefined) {
       report.admitted();
       return last;
     }
@@ -62,11 +62,16 @@ export class OutboundHttp implements HttpService<OutboundProblem> {
       filterFields: passAll,
       written: undefined,
     };
-    this.#lastHead = head;
-    this.#lastRouted = routed;
     const admission: Forward = { kind: 'forward', request, upstream, report };
-    this.#last = admission;
+    memory.keep(head, routed, admission);
     return admission;
+  }
+
+  /** What is known of a head that all have in common is, too. */
+  #memoryFor(head: RequestHead): LastAdmission {
+    const { common } = this.#route;
+    if (common !== undefined && common.head.head === head) return common.admission;
+    return (this.#last ??= new LastAdmission());
   }
 
   refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {

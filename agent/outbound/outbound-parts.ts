@@ -23,7 +23,7 @@ export interface OutboundParts {
   readonly times: HttpTimes;
   /** Ports that are opaque at once where their protocol is `auto`. */
   readonly serverFirst: ReadonlySet<number>;
-  /** Open at once. */
+  /** Open at once, on all listeners together. */
   readonly maxConnections: number;
   /** In flight at once. */
   readonly maxRequests: number;

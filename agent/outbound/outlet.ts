@@ -70,8 +70,7 @@ export class Outlet {
   #routedTo(peer: Peer, spoken: 'http' | 'http2'): Result<Routed, never> {
     const { timeoutMs, transport, protocol } = this.config;
     const isDeclared = transport === 'mtls' && (protocol === 'http' || protocol === 'http2');
-    const version = (isDeclared ? protocol : spoken) === 'http' ? 'http1' : 'http2';
-    const upstream = this.#parts.pool.upstream(peer, version);
+    const upstream = this.#parts.pool.upstream(peer, isDeclared ? protocol : spoken);
     const timed = timeoutMs === undefined ? upstream : timedUpstream(upstream, timeoutMs, this.#parts.clock);
     return ok({ kind: 'forward', upstream: timed, report: this.report });
   }

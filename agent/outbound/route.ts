@@ -4,6 +4,7 @@ import type { HandedOver } from '#agent/http/service.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { Result } from '#runtime/result.ts';
 import type { OutboundProblem } from './answers.ts';
+import type { CommonMemory } from './last-admission.ts';
 import type { OutboundReport } from './report.ts';
 
 /** Where a request goes: to whoever answers it, or to a new protocol on the same connection. */
@@ -15,6 +16,8 @@ export type Routed =
 export interface Route {
   /** On whatever cannot be routed. */
   readonly report: OutboundReport;
+  /** Undefined where connections have nothing in common. */
+  readonly common: CommonMemory | undefined;
   /** The same object for the same way. */
   find(head: RequestHead): Result<Routed, OutboundProblem>;
   /** The connection is over. */

@@ -5,11 +5,12 @@ import { serveH2 } from '#agent/http/h2/h2-server.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import { connectTcp } from '#agent/pipe/connect-tcp.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
-import { createOpaqueWay, type OpenOpaque } from '#agent/protocol/opaque-way.ts';
-import { serveDetected, serveOpaque } from '#agent/protocol/serve-detected.ts';
-import { openH2c } from '#agent/protocol/h2c-session.ts';
+import { createFarEnd, type OpenOpaque } from '#agent/protocol/far-end.ts';
+import { serveDetected, serveOpaque, type ProtocolServers } from '#agent/protocol/serve-detected.ts';
+import { openHttpSession } from '#agent/protocol/open-http-session.ts';
 import type { Clock } from '#runtime/clock.ts';
 import type { OutboundProblem } from './answers.ts';
+import { UpstreamRoute } from './capture/upstreams.ts';
 import { OutboundHttp } from './outbound-http.ts';
 import type { OutboundParts } from './outbound-parts.ts';
 import type { Outlet } from './outlet.ts';
@@ -23,24 +24,24 @@ export interface AppServing {
   readonly openOpaque: OpenOpaque | undefined;
 }
 
-/** Serves a connection of the app by what its first bytes are. */
-export function serveApp(pipe: Pipe, parts: OutboundParts, { route, openOpaque }: AppServing): HttpConnection {
-  return serveDetected(pipe, {
+/** Serves one connection of the app. */
+export type ServeApp = (pipe: Pipe) => HttpConnection;
+
+/** By what a connection's first bytes are. */
+export function serveApp(parts: OutboundParts, { route, openOpaque }: AppServing): ServeApp {
+  const servers: ProtocolServers = {
     clock: parts.clock,
     firstMs: parts.times.firstMs,
     openOpaque,
     http: (caller) => serveH1(caller, new OutboundHttp(parts, route('http'))),
     http2: (caller) =>
-      serveH2((handler) => openH2c(caller, 'server', handler, parts), new OutboundHttp(parts, route('http2'))),
-  });
+      serveH2((handler) => openHttpSession(caller, 'server', handler, parts), new OutboundHttp(parts, route('http2'))),
+  };
+  return (pipe) => serveDetected(pipe, servers);
 }
 
-/** Serves a connection of the app to an upstream as its port's protocol says. */
-export function serveToOutlet(
-  pipe: Pipe,
-  parts: OutboundParts,
-  { outlet, route }: { outlet: Outlet; route: (version: 'http' | 'http2') => Route },
-): HttpConnection {
+/** To an upstream, as its port's protocol says. */
+export function serveToOutlet(parts: OutboundParts, outlet: Outlet): ServeApp {
   const { protocol, port } = outlet.config;
   const openOpaque = openOpaqueBy(
     dialBy(() => outlet.open()),
@@ -48,9 +49,11 @@ export function serveToOutlet(
     parts.clock,
   );
   if (protocol === 'tcp' || (protocol === 'auto' && parts.serverFirst.has(port))) {
-    return serveOpaque(pipe, openOpaque, parts.clock);
+    return (pipe) => serveOpaque(pipe, openOpaque, parts.clock);
   }
-  return serveApp(pipe, parts, { route, openOpaque: protocol === 'auto' ? openOpaque : undefined });
+  const routes = { http: new UpstreamRoute(outlet, 'http'), http2: new UpstreamRoute(outlet, 'http2') };
+  const route = (version: 'http' | 'http2'): Route => routes[version];
+  return serveApp(parts, { route, openOpaque: protocol === 'auto' ? openOpaque : undefined });
 }
 
 /** Serves a connection of the app that goes past the mesh, unread. */
@@ -64,6 +67,6 @@ function openOpaqueBy(dial: Dial<OutboundProblem>, report: OutboundReport, clock
   return (onOpened) =>
     dial((opened) => {
       if (!opened.ok) report.neverOpened(opened.reason);
-      onOpened(opened.ok ? createOpaqueWay(opened.value, report, clock) : undefined);
+      onOpened(opened.ok ? createFarEnd(opened.value, report, clock) : undefined);
     });
 }

@@ -38,6 +38,11 @@ export interface Pipe {
   flush(): void;
   /** Nothing more from us; the other direction lives on. Closes once both directions have ended. */
   end(): void;
+  /**
+   * Ends both directions in order once what was written has left, for whoever knows that the other side says nothing
+   * more: its end is not waited for. Undefined where only `end` will do.
+   */
+  hangUp?(): void;
   /** Ends both directions so that the other end sees a break, never an orderly end. */
   cut(): void;
   pause(): void;

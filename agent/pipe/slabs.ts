@@ -1,13 +1,13 @@
 /** What most messages fit in, bytes. */
 const smallBytes = 8_192;
-/** What one write takes at most, bytes. */
-export const largeBytes = 65_536;
+/** What one write takes at most, bytes: five TLS records, or a body of 64 KiB together with its head. */
+export const largeBytes = 81_920;
 
-/** Of each size, at most a megabyte waits for its next use. */
+/** A megabyte of the small and two of the large wait for their next use at most. */
 const small: Buffer[] = [];
 const large: Buffer[] = [];
 const maxSmall = 128;
-const maxLarge = 16;
+const maxLarge = 25;
 
 /** Memory for bytes on their way out, its content unspecified: `largeBytes`, or less where `bytes` fit in less. */
 export function takeSlab(bytes: number): Buffer {

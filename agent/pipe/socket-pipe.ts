@@ -20,6 +20,7 @@ export abstract class SocketPipe implements Pipe, Flushable {
   #isPaused = true;
   #weEnded = false;
   #weEndedSocket = false;
+  #hangsUp = false;
   #theyEnded = false;
   #endTold = false;
   /** `cut`: the reader is to hear of nothing but that. `closed`: in order, but the reader is paused before the end. */
@@ -83,16 +84,26 @@ export abstract class SocketPipe implements Pipe, Flushable {
         this.#gather.returnLent();
       }
     }
-    if (this.#weEnded && !this.#weEndedSocket && this.#gather.length === 0) {
-      this.#weEndedSocket = true;
-      this.socket.end();
-    }
+    if (this.#weEnded && !this.#weEndedSocket && this.#gather.length === 0) this.#endSocket();
+  }
+
+  #endSocket(): void {
+    if (this.#hangsUp && this.#inFlight > 0) return; // would be lost
+    this.#weEndedSocket = true;
+    if (this.#hangsUp) this.socket.destroy();
+    else this.socket.end();
   }
 
   end(): void {
     if (this.#weEnded || this.#state !== 'open') return;
     this.#weEnded = true;
     this.#queue();
+  }
+
+  /** What `hangUp` does where it can. */
+  protected endBoth(): void {
+    if (!this.#weEnded) this.#hangsUp = true;
+    this.end();
   }
 
   cut(): void {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { largeBytes } from './slabs.ts';
 import { SocketPipe } from './socket-pipe.ts';
 
 const nothingMore = Buffer.alloc(0);
@@ -9,7 +10,11 @@ const nothingMore = Buffer.alloc(0);
  */
 export class TcpPipe extends SocketPipe {
   constructor(socket: Socket) {
-    super(socket);
+    super(socket, largeBytes);
+  }
+
+  hangUp(): void {
+    this.endBoth();
   }
 
   protected writePart(part: string | Buffer): 'sent' | 'in-flight' {

@@ -17,6 +17,9 @@ export interface TlsWire {
  */
 const encryptsAtOnce = ['24', '25', '26'].includes(process.versions.node.split('.')[0] ?? '');
 
+/** Several writes: TLS takes one at a time and tells that it is done after the turn only, even where TCP took it at once. */
+const fullBytes = 262_144;
+
 /**
  * A TLS socket after its handshake, of either side, as a pipe; made before anything was read from it, it costs least.
  * Without a guarded `wire` (`guarded-tls.ts`) a stream that was cut without close_notify looks like one that ended.
@@ -25,7 +28,7 @@ export class TlsPipe extends SocketPipe {
   readonly #wire: TlsWire;
 
   constructor(socket: TLSSocket, wire: TlsWire = {}) {
-    super(socket);
+    super(socket, fullBytes);
     this.#wire = wire;
   }
 

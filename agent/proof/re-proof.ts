@@ -1,5 +1,6 @@
 import { h2Error } from '#agent/h2/errors.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
+import { portHeader } from '#agent/http/port-header.ts';
 import type { H2Session, H2Stream, H2StreamHandler } from '#agent/h2/types.ts';
 import { ProofExchange, type ProofParts } from './proof-exchange.ts';
 
@@ -52,7 +53,8 @@ export function createReProofServer(parts: ReProofParts): ReProofServer {
       return control.isRunning;
     },
     accept(stream, head, end) {
-      if (valueOf(head, ':path') !== reProofPath || valueOf(head, portName) !== undefined) return false;
+      const isOfApp = valueOf(head, portHeader) !== undefined; // agents put it on what their apps send, whatever its path
+      if (isOfApp || valueOf(head, ':path') !== reProofPath) return false;
       const status = offerStatus(head, end, control);
       if (status === '200') {
         control.stream = stream;
@@ -68,9 +70,6 @@ export function createReProofServer(parts: ReProofParts): ReProofServer {
     end: () => control.end(),
   };
 }
-
-/** Agents put it on what their apps send: a request that names a port is an app's, whatever its path. */
-const portName = 'x-eastwest-port';
 
 /** The stream of one session's re-proof. Once it is over there is no other: the session then ends by its certificates. */
 class ControlStream implements H2StreamHandler, ReProof {

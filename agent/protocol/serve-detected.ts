@@ -4,7 +4,7 @@ import type { Clock, Timer } from '#runtime/clock.ts';
 import { detectProtocol, isHttp2Settings } from './detect.ts';
 import { FirstLineGuard } from './first-line-guard.ts';
 import { letGo } from './let-go.ts';
-import type { OpaqueWay, OpenOpaque } from './opaque-way.ts';
+import type { FarEnd, OpenOpaque } from './far-end.ts';
 
 /** Who serves a connection once its protocol is known. Each makes itself the pipe's reader and resumes it. */
 export interface ProtocolServers {
@@ -53,7 +53,7 @@ class DetectedConnection implements HttpConnection, PipeReader {
   #timer: Timer | undefined;
   /** Stops opening the far end. */
   #stop: (() => void) | undefined;
-  #way: OpaqueWay | undefined;
+  #farEnd: FarEnd | undefined;
   /** The far end waits for HTTP/2: silence is no reason to ask it again. */
   #isHttp2Awaited = false;
   /** `opaque`: all that is missing is the far end. `unproven`: the same, but the first line is to be watched. */
@@ -130,9 +130,9 @@ class DetectedConnection implements HttpConnection, PipeReader {
   #serveOpaque(verdict: 'opaque' | 'unproven', bytes: Buffer): void {
     if (this.#servers.openOpaque === undefined) return this.#serveHttp('http', bytes);
     this.#verdict = verdict;
-    this.#timer?.cancel();
-    const way = this.#way;
-    if (way !== undefined) return this.#join(way, bytes);
+    this.#waitNoMore();
+    const farEnd = this.#farEnd;
+    if (farEnd !== undefined) return this.#join(farEnd, bytes);
     this.#early = Buffer.from(bytes);
     this.#pipe.pause();
     if (this.#stop === undefined) this.#open();
@@ -140,42 +140,42 @@ class DetectedConnection implements HttpConnection, PipeReader {
 
   #open(): void {
     this.#stop = nobody;
-    const stop = this.#servers.openOpaque?.((way) => this.#opened(way));
-    if (this.#phase === 'waiting' && this.#way === undefined) this.#stop = stop;
+    const stop = this.#servers.openOpaque?.((farEnd) => this.#opened(farEnd));
+    if (this.#phase === 'waiting' && this.#farEnd === undefined) this.#stop = stop;
   }
-  #opened(way: OpaqueWay | undefined): void {
+  #opened(farEnd: FarEnd | undefined): void {
     this.#stop = nobody;
-    if (way === undefined) {
+    if (farEnd === undefined) {
       this.#leave();
       this.#pipe.cut();
     } else if (this.#verdict !== 'none') {
-      this.#join(way, this.#early);
+      this.#join(farEnd, this.#early);
     } else {
-      this.#way = way;
-      way.pipe.reader = new FirstWord(this, way);
-      way.pipe.resume();
+      this.#farEnd = farEnd;
+      farEnd.pipe.reader = new FirstWord(this, farEnd);
+      farEnd.pipe.resume();
     }
   }
   /** The far end spoke, ended or broke before the caller said anything that tells. */
-  farEndSpoke(way: OpaqueWay, bytes: Buffer): void {
+  farEndSpoke(farEnd: FarEnd, bytes: Buffer): void {
     if (isHttp2Settings(bytes)) {
-      way.letGo();
-      this.#way = undefined;
+      farEnd.letGo();
+      this.#farEnd = undefined;
       this.#stop = undefined; // should the caller be opaque after all, it is opened anew
       this.#isHttp2Awaited = true;
       if (this.#early.length === 0) this.#wait(this.#servers.firstMs);
       return;
     }
     this.#verdict = 'unproven';
-    this.#join(way, this.#early);
+    this.#join(farEnd, this.#early);
   }
 
-  #join(way: OpaqueWay, early: Buffer): void {
-    this.#way = undefined;
+  #join(farEnd: FarEnd, early: Buffer): void {
+    this.#farEnd = undefined;
     const caller = this.#verdict === 'unproven' ? new FirstLineGuard(this.#pipe) : this.#pipe;
-    this.#timer?.cancel();
+    this.#waitNoMore();
     this.#phase = 'served';
-    this.#served = way.join(caller);
+    this.#served = farEnd.join(caller);
     this.#replay(early);
   }
 
@@ -195,11 +195,16 @@ class DetectedConnection implements HttpConnection, PipeReader {
 
   #leave(): void {
     this.#phase = 'over';
-    this.#timer?.cancel();
+    this.#waitNoMore();
     this.#stop?.();
     this.#stop = undefined;
-    this.#way?.letGo();
-    this.#way = undefined;
+    this.#farEnd?.letGo();
+    this.#farEnd = undefined;
+  }
+
+  #waitNoMore(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   #wait(ms: number): void {
@@ -211,19 +216,19 @@ class DetectedConnection implements HttpConnection, PipeReader {
 /** Reads the far end until its first word. */
 class FirstWord implements PipeReader {
   readonly #connection: DetectedConnection;
-  readonly #way: OpaqueWay;
+  readonly #farEnd: FarEnd;
 
-  constructor(connection: DetectedConnection, way: OpaqueWay) {
+  constructor(connection: DetectedConnection, farEnd: FarEnd) {
     this.#connection = connection;
-    this.#way = way;
+    this.#farEnd = farEnd;
   }
 
   onBytes(bytes: Buffer): void {
-    this.#connection.farEndSpoke(this.#way, bytes);
+    this.#connection.farEndSpoke(this.#farEnd, bytes);
     this.#passOn()?.onBytes(bytes);
   }
   onEnd(): void {
-    this.#connection.farEndSpoke(this.#way, nothing);
+    this.#connection.farEndSpoke(this.#farEnd, nothing);
     this.#passOn()?.onEnd();
   }
   onCut(): void {
@@ -235,7 +240,7 @@ class FirstWord implements PipeReader {
 
   /** Whoever reads the far end now, if anybody does. */
   #passOn(): PipeReader | undefined {
-    const { reader } = this.#way.pipe;
+    const { reader } = this.#farEnd.pipe;
     return reader === this ? undefined : reader;
   }
 }

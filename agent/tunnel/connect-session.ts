@@ -1,13 +1,16 @@
 import type { H2Session, H2SessionHandler } from '#agent/h2/types.ts';
+import type { IdentitySnapshot, IdentityStore } from '#agent/identity/store.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
+import { deriveAuthenticatorKeys } from '#agent/proof/authenticator-keys.ts';
+import type { ProofReport } from '#agent/proof/proof-report.ts';
+import { offerReProof, type ReProof } from '#agent/proof/re-proof.ts';
+import type { Clock } from '#runtime/clock.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { authorityOf } from './authority.ts';
-import type { ConnectProblem } from './connect.ts';
-import type { OpenLink } from './connect.ts';
+import type { Target } from './dialer.ts';
+import type { ConnectProblem, Link, OpenLink } from './open-link.ts';
 import type { OpenProblem } from './peer.ts';
 import { PeerSession, type SessionOwner } from './peer-session.ts';
-import { startSessionProof, type SessionProofParts } from './session-proof.ts';
-import type { Target } from './way.ts';
 
 export interface SessionFacts {
   /** SPIFFE ID. */
@@ -19,11 +22,16 @@ export interface SessionFacts {
 
 export type SessionEvent = 'opened' | 'failed' | 'closed';
 
-export interface ConnectSessionParts extends SessionProofParts {
+export interface ConnectSessionParts {
+  readonly identity: IdentityStore;
+  readonly clock: Clock;
+  readonly randomBytes: (size: number) => Buffer;
+  readonly report: ProofReport;
   readonly openLink: OpenLink;
   /** The dialling end of HTTP/2. */
   readonly openH2: (pipe: Pipe, handler: H2SessionHandler) => H2Session;
   readonly whenExpired: 'keep' | 'end';
+  /** For one attempt, from the first packet to SETTINGS. */
   readonly tryMs: number;
   /** `offer`: the other end may be an agent of ours, and both may prove new certificates in place. */
   readonly reProof: 'offer' | 'none';
@@ -45,6 +53,7 @@ export async function connectSession(
     parts.onSession('failed', { ...facts, reason });
     return refuse(reason);
   };
+  const giveUpMs = clock.monotonic() + tryMs;
   const linked = await parts.openLink({ ...target, identity, alpn: ['h2'], deadlineMs: tryMs });
   if (!linked.ok) return failed(linked.reason);
   const { pipe, socket, peer } = linked.value;
@@ -66,9 +75,38 @@ export async function connectSession(
     },
     clock,
   );
-  const isOpen = await session.open((handler) => parts.openH2(pipe, handler), tryMs);
+  const isOpen = await session.open((handler) => parts.openH2(pipe, handler), giveUpMs - clock.monotonic());
   if (!isOpen) return failed('handshake-failed');
   if (parts.reProof === 'offer') session.startProof((open) => startSessionProof(open, linked.value, identity, parts));
   parts.onSession('opened', facts);
   return ok(session);
+}
+
+/** Offers re-proof on a session, whose life then follows what both ends prove; a peer that proves badly loses it. */
+function startSessionProof(
+  session: PeerSession,
+  { socket, peer }: Link,
+  shown: IdentitySnapshot,
+  parts: ConnectSessionParts,
+): ReProof | undefined {
+  const keys = deriveAuthenticatorKeys(socket);
+  if (!keys.ok) return undefined;
+  const { identity, clock, randomBytes, report } = parts;
+  return offerReProof(session.h2, 'peer', {
+    keys: keys.value,
+    identity,
+    shown: shown.svid,
+    peer,
+    clock,
+    randomBytes,
+    onProved({ svid }) {
+      session.extend({ peerNotAfterMs: svid.notAfterMs });
+      report.proved(svid);
+    },
+    onShown: (svid) => session.extend({ ownNotAfterMs: svid.notAfterMs }),
+    onFailed(reason) {
+      report.failed(peer.spiffeId, reason);
+      session.destroy();
+    },
+  });
 }

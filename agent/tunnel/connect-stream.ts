@@ -3,17 +3,16 @@ import type { HeaderField } from '#agent/http/header-field.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
-import type { StreamOwner } from './carrier.ts';
 import { h2Error } from '#agent/h2/errors.ts';
 import type { OpenProblem } from './peer.ts';
-import { StreamPipe } from './stream-pipe.ts';
+import { StreamPipe, type PipeOwner } from './stream-pipe.ts';
 
 export interface StreamOrder {
   /** `host:port` of the peer's app. */
   readonly authority: string;
   /** For the answer. */
   readonly deadlineMs: number;
-  readonly owner: StreamOwner;
+  readonly owner: PipeOwner;
 }
 
 /**
@@ -83,5 +82,6 @@ class ConnectAttempt implements H2StreamHandler {
 /** What the peer's agent means by not answering CONNECT with 200. */
 function answerProblem(status: number): OpenProblem {
   if (status === 403) return 'refused-by-peer';
+  if (status === 404) return 'no-such-port';
   return status === 401 ? 'own-svid-expired' : 'app-unreachable';
 }

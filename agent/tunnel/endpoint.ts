@@ -2,23 +2,24 @@ import type { Address } from '#agent/config-types.ts';
 import { backoffMs } from '#runtime/backoff.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 import { unreachable, type Result } from '#runtime/result.ts';
-import type { Carrier } from './carrier.ts';
-import type { Candidate } from './choose.ts';
+import type { Dialer, OnRetired, PeerConnection } from './dialer.ts';
+import type { Candidate } from './endpoint-choice.ts';
 import type { OpenProblem } from './peer.ts';
-import type { Keeper, Way } from './way.ts';
 
 /** Uses an endpoint: keeps streams to it, and chooses between it and others. */
-export interface EndpointUser extends Keeper {
+export interface EndpointUser {
   /** It was set aside, or is good again. */
   onStanding(): void;
+  /** Nothing more may go out on `connection`: what is kept of it is to be ended. */
+  onRetired(connection: PeerConnection): void;
 }
 
 const bounds = { baseMs: 1_000, maxMs: 30_000 };
 
 /** One address where a peer answers: what it carries, and whether it could be reached lately. Shared by all ports of the peer. */
-export class Endpoint<W extends Way = Way> implements Candidate {
+export class Endpoint<D extends Dialer = Dialer> implements Candidate {
   readonly address: Address;
-  readonly way: W;
+  readonly dialer: D;
   readonly users = new Set<EndpointUser>();
   #pending = 0;
   #failures = 0;
@@ -28,17 +29,20 @@ export class Endpoint<W extends Way = Way> implements Candidate {
   readonly #clock: Clock;
   readonly #random: Random;
 
-  constructor(address: Address, way: (keeper: Keeper) => W, { clock, random }: { clock: Clock; random: Random }) {
+  constructor(
+    address: Address,
+    createDialer: (onRetired: OnRetired) => D,
+    { clock, random }: { clock: Clock; random: Random },
+  ) {
     this.address = address;
     this.#clock = clock;
     this.#random = random;
-    this.way = way({ letGo: (carrier) => this.#letGo(carrier) });
+    this.dialer = createDialer((connection) => this.#retired(connection));
   }
 
   get load(): number {
-    return this.way.load + this.#pending;
+    return this.dialer.load + this.#pending;
   }
-  /** Monotonic; until then it is used only where there is nothing better. 0: it is good. */
   get asideUntilMs(): number {
     return this.#asideUntilMs;
   }
@@ -77,8 +81,8 @@ export class Endpoint<W extends Way = Way> implements Candidate {
   #tell(): void {
     for (const user of this.users) user.onStanding();
   }
-  #letGo(carrier: Carrier): void {
-    for (const user of this.users) user.letGo(carrier);
+  #retired(connection: PeerConnection): void {
+    for (const user of this.users) user.onRetired(connection);
   }
 }
 
@@ -94,6 +98,7 @@ function isOfEndpoint(problem: OpenProblem): boolean {
     case 'own-svid-expired':
     case 'no-endpoint':
     case 'refused-by-peer':
+    case 'no-such-port':
     case 'app-unreachable':
     case 'stopping':
     case 'too-many-requests-in-flight':

@@ -1,37 +1,40 @@
 import type { Clock, Random } from '#runtime/clock.ts';
+import type { Dialer, OnRetired, Target } from './dialer.ts';
 import { Endpoint } from './endpoint.ts';
-import type { Keeper, Target, Way } from './way.ts';
 
 /** All endpoints of one kind: one for each address and name, shared by the ports that are reached there. */
-export class Endpoints<W extends Way> {
-  readonly #open: (target: Target, keeper: Keeper) => W;
+export class Endpoints<D extends Dialer> {
+  readonly #createDialer: (target: Target, onRetired: OnRetired) => D;
   readonly #parts: { readonly clock: Clock; readonly random: Random };
-  readonly #known = new Map<string, Endpoint<W>>();
+  readonly #known = new Map<string, Endpoint<D>>();
   /** Nobody's any more; what they carry finishes. */
-  readonly #leaving = new Set<W>();
+  readonly #leaving = new Set<D>();
 
-  constructor(open: (target: Target, keeper: Keeper) => W, parts: { readonly clock: Clock; readonly random: Random }) {
-    this.#open = open;
+  constructor(
+    createDialer: (target: Target, onRetired: OnRetired) => D,
+    parts: { readonly clock: Clock; readonly random: Random },
+  ) {
+    this.#createDialer = createDialer;
     this.#parts = parts;
   }
 
   get connections(): number {
-    return [...this.#ways()].reduce((sum, { connections }) => sum + connections, 0);
+    return [...this.#dialers()].reduce((sum, { connections }) => sum + connections, 0);
   }
 
   /** Those that are set aside at this moment. */
-  asideAt(nowMs: number): number {
+  countAside(nowMs: number): number {
     let count = 0;
     for (const { asideUntilMs } of this.#known.values()) if (asideUntilMs > nowMs) count += 1;
     return count;
   }
 
-  at(target: Target): Endpoint<W> {
+  to(target: Target): Endpoint<D> {
     const { address, expected } = target;
     const key = `${address.host} ${address.port} ${expected}`;
     let endpoint = this.#known.get(key);
     if (endpoint === undefined) {
-      endpoint = new Endpoint(address, (keeper) => this.#open(target, keeper), this.#parts);
+      endpoint = new Endpoint(address, (onRetired) => this.#createDialer(target, onRetired), this.#parts);
       this.#known.set(key, endpoint);
     }
     return endpoint;
@@ -39,30 +42,30 @@ export class Endpoints<W extends Way> {
 
   /** Lets go of those that no peer lists any more. */
   collect(): void {
-    for (const [key, { users, way }] of this.#known) {
+    for (const [key, { users, dialer }] of this.#known) {
       if (users.size > 0) continue;
       this.#known.delete(key);
-      this.#leaving.add(way);
-      way.retire();
+      this.#leaving.add(dialer);
+      dialer.retire();
     }
-    for (const way of this.#leaving) if (way.connections === 0) this.#leaving.delete(way);
+    for (const dialer of this.#leaving) if (dialer.connections === 0) this.#leaving.delete(dialer);
   }
 
   outdate(): void {
-    for (const { way } of this.#known.values()) way.outdate();
+    for (const { dialer } of this.#known.values()) dialer.outdate();
   }
   forgetUse(): void {
-    for (const { way } of this.#known.values()) way.forgetUse();
+    for (const { dialer } of this.#known.values()) dialer.forgetUse();
   }
   retire(): void {
-    for (const way of this.#ways()) way.retire();
+    for (const dialer of this.#dialers()) dialer.retire();
   }
   destroy(): void {
-    for (const way of this.#ways()) way.destroy();
+    for (const dialer of this.#dialers()) dialer.destroy();
   }
 
-  *#ways(): Generator<W> {
-    for (const { way } of this.#known.values()) yield way;
+  *#dialers(): Generator<D> {
+    for (const { dialer } of this.#known.values()) yield dialer;
     yield* this.#leaving;
   }
 }

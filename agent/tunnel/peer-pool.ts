@@ -3,23 +3,23 @@ import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { Timer } from '#runtime/clock.ts';
 import type { Result } from '#runtime/result.ts';
 import { connectSession, type ConnectSessionParts } from './connect-session.ts';
+import type { OnRetired, Target } from './dialer.ts';
 import { Endpoints } from './endpoints.ts';
-import { openGuardedLink, openLink, type ConnectOrder, type OpenLink } from './connect.ts';
+import { openGuardedLink, openLink, type ConnectOrder, type OpenLink } from './open-link.ts';
+import { openTunnelH2 } from './open-tunnel-h2.ts';
 import type { OpenProblem, Peer } from './peer.ts';
 import type { UpstreamParts } from './peer-upstream.ts';
-import { PeerWays, type AllEndpoints } from './peer-ways.ts';
-import { PlainWay } from './plain-way.ts';
-import { SessionSlot } from './session-slot.ts';
-import { openTunnelH2 } from './tunnel-h2.ts';
-import type { Keeper, Target } from './way.ts';
+import { PeerPort, type AllEndpoints } from './peer-port.ts';
+import { PlainDialer } from './plain-dialer.ts';
+import { SessionDialer } from './session-dialer.ts';
 
 export interface PeerPoolParts
   extends Omit<ConnectSessionParts, 'reProof' | 'tryMs' | 'openLink' | 'openH2'>, Omit<UpstreamParts, 'problem'> {}
 
-/** All ways from this agent to its peers, shared by all of the app's connections. */
+/** All connections from this agent to its peers, shared by all of the app's connections. */
 export interface PeerPool {
   /** Where requests go that came in this version of HTTP: the same object as long as the peer is the same. */
-  upstream(peer: Peer, version: 'http1' | 'http2'): Upstream<OpenProblem>;
+  upstream(peer: Peer, version: 'http' | 'http2'): Upstream<OpenProblem>;
   /** An opaque stream to the peer's app. */
   open(peer: Peer): Promise<Result<Pipe, OpenProblem>>;
   /** Takes the peer's endpoints over, as the other calls do too: those that left get nothing new. */
@@ -42,8 +42,8 @@ export function createPeerPool(parts: PeerPoolParts): PeerPool {
   const stopping = new AbortController();
   const all = createEndpoints(parts, stopping.signal);
   const kinds = Object.values(all);
-  const known = new Map<string, PeerWays>();
-  const ofPeer = new WeakMap<Peer, PeerWays>();
+  const known = new Map<string, PeerPort>();
+  const ofPeer = new WeakMap<Peer, PeerPort>();
 
   const problem = (): OpenProblem | undefined => {
     if (phase === 'stopping') return 'stopping';
@@ -54,7 +54,7 @@ export function createPeerPool(parts: PeerPoolParts): PeerPool {
 
   /** Ends kept streams that nobody needed for a while, and endpoints that nobody lists. */
   const sweep = (): void => {
-    for (const ways of known.values()) ways.sweep(Math.ceil(limits.keepMs / sweepMs));
+    for (const port of known.values()) port.sweep(Math.ceil(limits.keepMs / sweepMs));
     for (const endpoints of kinds) {
       endpoints.forgetUse();
       endpoints.collect();
@@ -62,21 +62,21 @@ export function createPeerPool(parts: PeerPoolParts): PeerPool {
     sweeping = clock.timer(sweepMs, sweep);
   };
 
-  const waysTo = (peer: Peer): PeerWays => {
-    let ways = ofPeer.get(peer);
-    if (ways !== undefined) return ways;
+  const portOf = (peer: Peer): PeerPort => {
+    let port = ofPeer.get(peer);
+    if (port !== undefined) return port;
     const key = `${peer.transport} ${peer.workload} ${peer.spiffeId} ${peer.port}`;
-    ways = known.get(key);
-    if (ways === undefined) {
-      ways = new PeerWays(peer, all, { ...parts, limits: { ...limits, ...peer.limits }, problem });
-      known.set(key, ways);
+    port = known.get(key);
+    if (port === undefined) {
+      port = new PeerPort(peer, all, { ...parts, limits: { ...limits, ...peer.limits }, problem });
+      known.set(key, port);
       sweeping ??= clock.timer(sweepMs, sweep);
     } else {
-      ways.refresh(peer);
+      port.refresh(peer);
       for (const endpoints of kinds) endpoints.collect();
     }
-    ofPeer.set(peer, ways);
-    return ways;
+    ofPeer.set(peer, port);
+    return port;
   };
 
   const unsubscribe = identity.subscribe(() => {
@@ -91,17 +91,17 @@ export function createPeerPool(parts: PeerPoolParts): PeerPool {
 
   return {
     upstream(peer, version) {
-      const ways = waysTo(peer);
-      return version === 'http1' ? ways.http1 : ways.http2;
+      const port = portOf(peer);
+      return version === 'http' ? port.http : port.http2;
     },
-    open: (peer) => waysTo(peer).opaque.open(),
-    refresh: (peer) => void waysTo(peer),
+    open: (peer) => portOf(peer).opaque.open(),
+    refresh: (peer) => void portOf(peer),
     get sessions() {
       return kinds.reduce((sum, { connections }) => sum + connections, 0);
     },
     get endpointsAside() {
       const nowMs = clock.monotonic();
-      return kinds.reduce((sum, endpoints) => sum + endpoints.asideAt(nowMs), 0);
+      return kinds.reduce((sum, endpoints) => sum + endpoints.countAside(nowMs), 0);
     },
     retireAll() {
       stop();
@@ -123,19 +123,19 @@ function createEndpoints(parts: PeerPoolParts, signal: AbortSignal): AllEndpoint
     openLink: (order: ConnectOrder) => openLink(order, { clock, signal }),
     openH2: openTunnelH2('client', clock),
   };
-  const sessions = (reProof: 'offer' | 'none') => (target: Target, keeper: Keeper) =>
-    new SessionSlot(target, {
+  const sessions = (reProof: 'offer' | 'none') => (target: Target, onRetired: OnRetired) =>
+    new SessionDialer(target, {
       ...parts,
-      keeper,
+      onRetired,
       connect: (to, owner) => connectSession(to, owner, { ...connecting, reProof }),
     });
   const guarded = (order: ConnectOrder): ReturnType<OpenLink> => openGuardedLink(order, { clock, signal });
-  const plain = (alpn: readonly string[]) => (target: Target, keeper: Keeper) =>
-    new PlainWay(target, { ...parts, openLink: guarded, alpn, keeper });
+  const plain = (alpn: readonly string[]) => (target: Target, onRetired: OnRetired) =>
+    new PlainDialer(target, { ...parts, openLink: guarded, alpn, onRetired });
   return {
     tunnel: new Endpoints(sessions('offer'), parts),
     foreignHttp2: new Endpoints(sessions('none'), parts),
-    foreignHttp1: new Endpoints(plain(['http/1.1']), parts),
+    foreignHttp: new Endpoints(plain(['http/1.1']), parts),
     foreignOpaque: new Endpoints(plain([]), parts),
   };
 }

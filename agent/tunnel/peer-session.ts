@@ -4,9 +4,9 @@ import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { ReProof } from '#agent/proof/re-proof.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
 import { refuse, type Result } from '#runtime/result.ts';
-import type { Carrier } from './carrier.ts';
 import { connectStream, type StreamOrder } from './connect-stream.ts';
 import { h2Error } from '#agent/h2/errors.ts';
+import type { PeerConnection } from './dialer.ts';
 import type { OpenProblem } from './peer.ts';
 import { ProofLife, type Proofs } from './proof-life.ts';
 
@@ -45,7 +45,7 @@ const goodbyeMs = 5_000;
  * foreign server. Once retired it lives on for its streams in flight, as long as its certificates hold or are proved
  * anew (`extend`).
  */
-export class PeerSession implements H2SessionHandler, Carrier {
+export class PeerSession implements H2SessionHandler, PeerConnection {
   readonly generation: number;
   keptStreams = 0;
   excess = 0;

@@ -3,12 +3,11 @@ import type { SessionSource, SessionWaiter } from '#agent/http/h2/h2-upstream.ts
 import type { Random } from '#runtime/clock.ts';
 import { refuse, type Result } from '#runtime/result.ts';
 import type { Endpoint, EndpointUser } from './endpoint.ts';
-import { EndpointChoice, type Choosable } from './endpoint-choice.ts';
-import type { OpenProblem } from './peer.ts';
+import { EndpointChoice } from './endpoint-choice.ts';
+import type { OpenProblem, UpstreamLimits } from './peer.ts';
 import type { PeerSession } from './peer-session.ts';
+import type { SessionDialer } from './session-dialer.ts';
 import { tryEndpoints, type TryParts } from './try-endpoints.ts';
-import type { UpstreamLimits } from './upstream-limits.ts';
-import type { SessionWay } from './way.ts';
 
 export interface SessionsParts extends TryParts {
   readonly random: Random;
@@ -16,9 +15,9 @@ export interface SessionsParts extends TryParts {
 }
 
 /** The sessions to one peer, for its HTTP/2 requests: each is for the endpoint with less to do of two. */
-export class PeerSessions implements SessionSource<OpenProblem> {
+export class PeerSessions implements SessionSource<OpenProblem>, EndpointUser {
   readonly #parts: SessionsParts;
-  readonly #choice: EndpointChoice<SessionPlace>;
+  readonly #choice: EndpointChoice<Endpoint<SessionDialer>>;
   readonly #waiting = new Set<SessionWaiter<OpenProblem>>();
 
   constructor(parts: SessionsParts) {
@@ -27,17 +26,15 @@ export class PeerSessions implements SessionSource<OpenProblem> {
   }
 
   /** From now on these are the peer's: new ones are used at once, those that left finish what they have. */
-  replaceEndpoints(endpoints: readonly Endpoint<SessionWay>[]): void {
-    const before = new Map(this.#choice.all.map((place) => [place.endpoint, place]));
-    const places = endpoints.map((endpoint) => before.get(endpoint) ?? new SessionPlace(endpoint, this.#choice));
-    this.#choice.replace(places);
-    for (const place of before.values()) if (!places.includes(place)) place.leave();
+  replaceEndpoints(endpoints: readonly Endpoint<SessionDialer>[]): void {
+    for (const endpoint of endpoints) endpoint.users.add(this);
+    for (const left of this.#choice.replace(endpoints)) left.users.delete(this);
   }
 
   session(waiter: SessionWaiter<OpenProblem>): H2Session | undefined {
-    const place = this.#choice.choose();
-    const session = place?.endpoint.way.ready();
-    if (session !== undefined && !this.#isTooMuch(place!.load)) return session.h2;
+    const endpoint = this.#choice.choose();
+    const session = endpoint?.dialer.ready();
+    if (session !== undefined && !this.#isTooMuch(endpoint!.load)) return session.h2;
     this.#waiting.add(waiter);
     void this.#obtainFor(waiter);
     return undefined;
@@ -45,6 +42,13 @@ export class PeerSessions implements SessionSource<OpenProblem> {
 
   forget(waiter: SessionWaiter<OpenProblem>): void {
     this.#waiting.delete(waiter);
+  }
+
+  onStanding(): void {
+    this.#choice.refresh();
+  }
+  onRetired(): void {
+    // requests are not kept
   }
 
   async #obtainFor(waiter: SessionWaiter<OpenProblem>): Promise<void> {
@@ -62,7 +66,7 @@ export class PeerSessions implements SessionSource<OpenProblem> {
     if (isTooMuch) return refuse('too-many-requests-in-flight');
     const obtained = await tryEndpoints(
       this.#choice,
-      ({ endpoint }, deadlineMs) => endpoint.attempt(deadlineMs, () => endpoint.way.obtain(deadlineMs)),
+      (endpoint, deadlineMs) => endpoint.attempt(deadlineMs, () => endpoint.dialer.obtain(deadlineMs)),
       this.#parts,
     );
     return obtained.ok ? { ok: true, value: obtained.value.value } : obtained;
@@ -73,34 +77,6 @@ export class PeerSessions implements SessionSource<OpenProblem> {
     const { all } = this.#choice;
     const { maxInFlight } = this.#parts.limits;
     if (load * all.length < maxInFlight) return false;
-    return all.reduce((sum, place) => sum + place.load, 0) >= maxInFlight;
-  }
-}
-
-class SessionPlace implements Choosable, EndpointUser {
-  readonly endpoint: Endpoint<SessionWay>;
-  readonly #choice: { refresh(): void };
-
-  constructor(endpoint: Endpoint<SessionWay>, choice: { refresh(): void }) {
-    this.endpoint = endpoint;
-    this.#choice = choice;
-    endpoint.users.add(this);
-  }
-
-  get load(): number {
-    return this.endpoint.load;
-  }
-  get asideUntilMs(): number {
-    return this.endpoint.asideUntilMs;
-  }
-
-  leave(): void {
-    this.endpoint.users.delete(this);
-  }
-  letGo(): void {
-    // requests are not kept
-  }
-  onStanding(): void {
-    this.#choice.refresh();
+    return all.reduce((sum, endpoint) => sum + endpoint.load, 0) >= maxInFlight;
   }
 }

@@ -1,16 +1,15 @@
 import type { H1ClientOptions } from '#agent/http/h1-client.ts';
 import type { Forwarded, RequestSink, ResponseSink, Upstream } from '#agent/http/message.ts';
+import { WaitingRequest } from '#agent/http/waiting-request.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { Random } from '#runtime/clock.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
-import type { PeerStream } from './carrier.ts';
+import type { PeerStream } from './dialer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EndpointChoice } from './endpoint-choice.ts';
-import type { OpenProblem } from './peer.ts';
-import { Place, type PlaceOwner } from './place.ts';
-import type { UpstreamLimits } from './upstream-limits.ts';
+import { KeptStreams, type KeptStreamsOwner } from './kept-streams.ts';
+import type { OpenProblem, UpstreamLimits } from './peer.ts';
 import { tryEndpoints, type TryParts } from './try-endpoints.ts';
-import { WaitingRequest } from './waiting-request.ts';
 
 export interface UpstreamParts extends TryParts {
   readonly random: Random;
@@ -22,13 +21,13 @@ export interface UpstreamParts extends TryParts {
  * One port of a peer, for all callers in this agent: each HTTP/1.1 request takes a kept stream of the endpoint with
  * less to do of two, or waits for a new one; opaque streams choose in the same way.
  */
-export class PeerUpstream implements Upstream<OpenProblem>, PlaceOwner {
+export class PeerUpstream implements Upstream<OpenProblem>, KeptStreamsOwner {
   readonly http: UpstreamParts['http'];
   streams = 0;
   kept = 0;
   readonly #port: number;
   readonly #parts: UpstreamParts;
-  readonly #choice: EndpointChoice<Place>;
+  readonly #choice: EndpointChoice<KeptStreams>;
   #pending = 0;
 
   constructor(port: number, parts: UpstreamParts) {
@@ -45,10 +44,9 @@ export class PeerUpstream implements Upstream<OpenProblem>, PlaceOwner {
 
   /** From now on these are the peer's: new ones are used at once, those that left finish what they have. */
   replaceEndpoints(endpoints: readonly Endpoint[]): void {
-    const before = new Map(this.#choice.all.map((place) => [place.endpoint, place]));
-    const places = endpoints.map((endpoint) => before.get(endpoint) ?? new Place(endpoint, this));
-    this.#choice.replace(places);
-    for (const place of before.values()) if (!places.includes(place)) place.leave();
+    const before = new Map(this.#choice.all.map((streams) => [streams.endpoint, streams]));
+    const after = endpoints.map((endpoint) => before.get(endpoint) ?? new KeptStreams(endpoint, this));
+    for (const left of this.#choice.replace(after)) left.leave();
   }
 
   /** HTTP/1.1. The first byte goes out now where a stream is kept. */
@@ -69,36 +67,33 @@ export class PeerUpstream implements Upstream<OpenProblem>, PlaceOwner {
     return opened.ok ? ok(opened.value.value.pipe) : opened;
   }
 
-  again(request: Forwarded, response: ResponseSink<never>): RequestSink {
-    return this.start(request, response);
-  }
   onStanding(): void {
     this.#choice.refresh();
   }
 
   /** Time passes: streams that were not used for `ticks` calls end. */
   sweep(ticks: number): void {
-    for (const place of this.#choice.all) place.sweep(ticks);
+    for (const streams of this.#choice.all) streams.sweep(ticks);
   }
 
   #startLater(request: Forwarded, response: ResponseSink<OpenProblem>): RequestSink {
     const waiting = new WaitingRequest(request, response);
     void this.#openSomewhere().then((opened) => {
-      if (!opened.ok) return waiting.fail(opened.reason);
-      const { at: place, value: stream } = opened.value;
-      const client = place.client(stream);
-      if (waiting.isOver) place.keep(client);
+      if (!opened.ok) return waiting.fail({ unreachable: opened.reason });
+      const { chosen, value: stream } = opened.value;
+      const client = chosen.client(stream);
+      if (waiting.isOver) chosen.keep(client);
       else waiting.begun(client.send(request, response));
     });
     return waiting;
   }
 
-  async #openSomewhere(): Promise<Result<{ readonly at: Place; readonly value: PeerStream }, OpenProblem>> {
+  async #openSomewhere(): Promise<Result<{ readonly chosen: KeptStreams; readonly value: PeerStream }, OpenProblem>> {
     const { maxInFlight, maxPending } = this.#parts.limits;
     if (this.inFlight >= maxInFlight || this.#pending >= maxPending) return refuse('too-many-requests-in-flight');
     this.#pending += 1;
     try {
-      return await tryEndpoints(this.#choice, (place, deadlineMs) => place.open(this.#port, deadlineMs), this.#parts);
+      return await tryEndpoints(this.#choice, (chosen, deadlineMs) => chosen.open(this.#port, deadlineMs), this.#parts);
     } finally {
       this.#pending -= 1;
     }

@@ -2,7 +2,11 @@ import { h2Error } from '#agent/h2/errors.ts';
 import type { H2Stream, H2StreamHandler } from '#agent/h2/types.ts';
 import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
 import { later } from '#agent/pipe/turn.ts';
-import type { StreamOwner } from './carrier.ts';
+
+/** Told when a pipe that was opened for it is over. Comes once. */
+export interface PipeOwner {
+  onPipeOver(): void;
+}
 
 /** Told of nothing. */
 const nobody: PipeReader = {
@@ -27,7 +31,7 @@ interface Held {
 export class StreamPipe implements Pipe, H2StreamHandler {
   reader: PipeReader = nobody;
   readonly #stream: H2Stream;
-  readonly #owner: StreamOwner;
+  readonly #owner: PipeOwner;
   #state:
     | 'open'
     | 'they-ended'
@@ -41,7 +45,7 @@ export class StreamPipe implements Pipe, H2StreamHandler {
   #isPaused = true;
   #held: Held | undefined = undefined;
 
-  constructor(stream: H2Stream, owner: StreamOwner) {
+  constructor(stream: H2Stream, owner: PipeOwner) {
     this.#stream = stream;
     this.#owner = owner;
     stream.handler = this;
@@ -153,7 +157,7 @@ export class StreamPipe implements Pipe, H2StreamHandler {
     if (this.#state === 'over' || this.#state === 'told') return;
     this.#state = 'over';
     this.#held = undefined;
-    this.#owner.onStreamOver();
+    this.#owner.onPipeOver();
     if (this.reader !== nobody) this.#tellCut();
   }
   #tellCut(): void {

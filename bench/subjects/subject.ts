@@ -1,5 +1,5 @@
-/** Who calls (egress shows its certificate) and who is called (ingress shows it). */
-export type Workload = 'cart' | 'prices';
+/** Who calls (egress shows its certificate), who is called (ingress shows it), and who may stand between them. */
+export type Workload = 'cart' | 'prices' | 'gateway';
 
 /** What the load generator, the pair and the app speak: HTTP/1.1, HTTP/2 without TLS, or bytes. */
 export type Protocol = 'http' | 'http2' | 'tcp';

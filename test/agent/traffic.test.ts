@@ -57,7 +57,13 @@ describe('as a Prometheus scraper sees it', () => {
     const counters = createCounters();
     counters.outbound.finished(1, end(204));
     counters.gateway.finished(1, end(0));
-    counters.inbound.streamEnded({ outcome: 'cut', request: undefined, startedMs: 0, requestBytes: 5, responseBytes: 6 });
+    counters.inbound.streamEnded({
+      outcome: 'cut',
+      request: undefined,
+      startedMs: 0,
+      requestBytes: 5,
+      responseBytes: 6,
+    });
     counters.inbound.failed('no-rule-matches', 'spiffe://shop.example/ns/default/sa/cart');
     counters.connections = 7;
     counters.inboundRequestsInFlight = 8;
@@ -97,7 +103,8 @@ describe('as a Prometheus scraper sees it', () => {
   test('A74: a peer’s name cannot forge a line, and more peers than some are counted together', async () => {
     const counters = createCounters();
     counters.outbound.failed('unreachable', 'a"} 1\neastwest_forged 1\\');
-    for (let at = 0; at < maxLabels + 50; at += 1) counters.inbound.failed('no-rule-matches', `spiffe://shop.example/${at}`);
+    for (let at = 0; at < maxLabels + 50; at += 1)
+      counters.inbound.failed('no-rule-matches', `spiffe://shop.example/${at}`);
     const lines = await exposed(counters);
     expect(lines.filter((line) => line.startsWith('eastwest_forged'))).toEqual([]);
     const peers = lines.filter((line) => line.startsWith('eastwest_failures_total{direction="inbound"'));

@@ -11,7 +11,7 @@ import { createDestinations } from '#agent/outbound/destination.ts';
 import { openOutbound, type OutboundListener } from '#agent/outbound/listener.ts';
 import { createProofReport } from '#agent/proof/proof-report.ts';
 import { createPeerPool, type PeerPool } from '#agent/tunnel/peer-pool.ts';
-import { defaultUpstreamLimits } from '#agent/tunnel/upstream-limits.ts';
+import { defaultUpstreamLimits } from '#agent/tunnel/peer.ts';
 import { appTimes, defaultLimits, defaultServerFirst, messageLimits } from '#agent/defaults.ts';
 import { indexRules } from '#policy/decide.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';

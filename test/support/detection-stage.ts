@@ -1,6 +1,6 @@
 import type { HttpConnection } from '#agent/http/service.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
-import type { OpaqueWay } from '#agent/protocol/opaque-way.ts';
+import type { FarEnd } from '#agent/protocol/far-end.ts';
 import type { ProtocolServers } from '#agent/protocol/serve-detected.ts';
 import { createFakeClock } from './fake-clock.ts';
 import { createMemoryPipes } from './memory-pipe.ts';
@@ -29,7 +29,7 @@ export function createDetectionStage({ only = 'any' }: { only?: 'any' | 'http' }
   caller.a.resume();
   app.b.reader = appSaw;
   app.b.resume();
-  const way: OpaqueWay = {
+  const farEnd: FarEnd = {
     pipe: app.a,
     join(pipe) {
       story.push('joined');
@@ -49,7 +49,7 @@ export function createDetectionStage({ only = 'any' }: { only?: 'any' | 'http' }
       app.a.end();
     },
   };
-  let opened: ((way: OpaqueWay | undefined) => void) | undefined;
+  let opened: ((farEnd: FarEnd | undefined) => void) | undefined;
   const servers: ProtocolServers = {
     clock,
     http: serve('http'),
@@ -101,7 +101,7 @@ export function createDetectionStage({ only = 'any' }: { only?: 'any' | 'http' }
     open(how: 'open' | 'away' = 'open') {
       const tell = opened;
       opened = undefined;
-      tell?.(how === 'open' ? way : undefined);
+      tell?.(how === 'open' ? farEnd : undefined);
       deliver();
     },
   };

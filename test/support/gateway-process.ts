@@ -24,6 +24,7 @@ export interface GatewayProcess extends AsyncDisposable {
 
 const spiffeId = (workload: string): string => `spiffe://shop.example/ns/default/sa/${workload}`;
 
+/** `changes`: of the gateway's agent.yaml. */
 export async function startGatewayProcess(changes: object = {}): Promise<GatewayProcess> {
   await using stack = new AsyncDisposableStack();
   const ca = createTestCa({ nowMs: Date.now() });
@@ -61,9 +62,9 @@ export async function startGatewayProcess(changes: object = {}): Promise<Gateway
         http: { listen: '127.0.0.1:0' },
         routes: [{ host: 'shop.example', workload: 'orders', port: 7002 }],
         rateLimit: { burst: 1_000_000, perSecond: 1_000_000 },
-        ...changes,
       },
       accessLog: { to: { file: log } },
+      ...changes,
     }),
   );
   const [https, http] = [await gateway.address('gateway https'), await gateway.address('gateway http')];

@@ -1,14 +1,14 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { ownEnvironment } from './agent-process.ts';
-import { startAppProcess } from './app-process.ts';
 import { measureLatency, type Latencies } from './latency.ts';
-import { freePorts } from './mesh-process.ts';
 import { figuresOf, type ProcessFigures } from './process-figures.ts';
 import { startProcessPair, type ProcessPair } from './process-pair.ts';
+import { createPemFolder } from './programs.ts';
 
 export interface SlowStory {
   /** Of all kinds together: slow heads, slow bodies, slow readers, silent peers, stalled handshakes and windows. */
@@ -22,7 +22,7 @@ export interface SlowStory {
 }
 
 /** Per kind of client. */
-type Told = Readonly<Record<string, { readonly opened: number; readonly ended: number; readonly answered: number }>>;
+type Told = Readonly<Record<string, { readonly opened: number; readonly ended: number }>>;
 
 export interface SlowFigures {
   readonly before: Latencies;
@@ -39,14 +39,13 @@ const limits = { headTimeout: '5s', stallTimeout: '10s' };
 /** Slow clients of both agents at once, and what other callers notice of them. */
 export async function slowStory(story: SlowStory): Promise<SlowFigures> {
   await using stack = new AsyncDisposableStack();
-  const [http, tcp] = (await freePorts(2)) as [number, number];
-  stack.use(await startAppProcess('flood.mjs', { PORT: http, TCP_PORT: tcp }));
+  const app = stack.use(await startFlood());
   const pair = stack.use(
     await startProcessPair({
       limits,
       ports: [
-        { port: 7002, app: http, protocol: 'http' },
-        { port: 7003, app: tcp, protocol: 'tcp' },
+        { port: 7002, app: app.http, protocol: 'http' },
+        { port: 7003, app: app.tcp, protocol: 'tcp' },
       ],
     }),
   );
@@ -85,33 +84,47 @@ async function watchPeaks(look: () => ProcessFigures[], signal: AbortSignal): Pr
   return peaks;
 }
 
+function startPython(file: string): ChildProcessByStdio<Writable, Readable, null> {
+  const script = join(import.meta.dirname, 'apps', file);
+  return spawn('python3', [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+}
+
+async function startFlood(): Promise<AsyncDisposable & { readonly http: number; readonly tcp: number }> {
+  const child = startPython('flood.py');
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  const ports = JSON.parse(line) as { readonly http: number; readonly tcp: number };
+  return { ...ports, [Symbol.asyncDispose]: () => endOf(child) };
+}
+
 async function startSlowClients(
   pair: ProcessPair,
   { clients, rampMs }: SlowStory,
 ): Promise<AsyncDisposable & { stop(): Promise<Told> }> {
-  const own = pair.ca.leaf('cart');
+  const pem = createPemFolder();
+  const [, cert, , key, , ca] = pem.curl(pair.ca.leaf('cart'), pair.ca);
   const plan = {
-    ...{ clients, rampMs, inboundPort: pair.inbound.port },
+    ...{ clients, rampMs, cert, key, ca, inboundPort: pair.inbound.port },
     ...{ httpPort: await pair.upstreamPort(7002), tcpPort: await pair.upstreamPort(7003) },
-    ...{ cert: own.chainPem, key: own.keyPem, ca: pair.ca.bundlePem },
   };
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'apps', 'slow-clients.mjs')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: ownEnvironment(),
-  });
-  const exited = once(child, 'exit');
+  const child = startPython('slow_clients.py');
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
   child.stdin.write(`${JSON.stringify(plan)}\n`);
   return {
     async stop() {
+      const exited = once(child, 'close');
       child.stdin.end();
       await exited;
       return JSON.parse(said) as Told;
     },
     async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL');
-      await exited;
+      await endOf(child);
+      pem[Symbol.dispose]();
     },
   };
+}
+
+async function endOf(child: ChildProcess): Promise<void> {
+  child.kill('SIGKILL');
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }

@@ -7,7 +7,7 @@ import { stripReserved } from '#agent/http/reserved.ts';
 import type { HttpConnection, HttpService, MessageLimits, RequestReport } from '#agent/http/service.ts';
 import { originForm } from '#agent/http/target.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
-import type { InboundCaller, OpaqueProblem, Proof } from '#agent/inbound/inbound-caller.ts';
+import type { InboundCaller, Proof } from '#agent/inbound/inbound-caller.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { ok, refuse } from '#runtime/result.ts';
 import type { Clock } from '#runtime/clock.ts';
@@ -29,8 +29,8 @@ export interface StageReply {
 export interface StageApp {
   /** Answers with the workload's name when not given. */
   http?: (path: string, reply: StageReply) => void;
-  /** Gets opaque streams; they echo when not given. A problem: they are refused. */
-  opaque?: ((pipe: Pipe) => void) | OpaqueProblem;
+  /** Gets opaque streams; they echo when not given. A status: they are refused. */
+  opaque?: ((pipe: Pipe) => void) | number;
   /** Gets connections that are no tunnels. */
   foreign?: (pipe: Pipe) => void;
   /** Requests so far, with the caller's certificate serial. */
@@ -52,16 +52,19 @@ export function stageCaller(app: StageApp, parts: StageParts): InboundCaller {
     isOpaque: ({ protocol }) => protocol === 'tcp',
     openOpaque(_port, onOpened) {
       const { opaque = echo } = app;
-      if (typeof opaque === 'string') onOpened(refuse(opaque));
+      if (typeof opaque === 'number') onOpened(refuse(problemAnswer(opaque, 'refused')));
       else
         onOpened(
           ok({ pipe: createMemoryPipes().a, join: (pipe: Pipe) => joined(pipe, opaque), letGo: () => undefined }),
         );
       return () => undefined;
     },
+    refuse: (reason) => problemAnswer(refusalStatus[reason], reason),
     close: () => undefined,
   };
 }
+
+const refusalStatus = { 'bad-target': 400, 'no-such-port': 404, 'peer-svid-expired': 401 } as const;
 
 function joined(pipe: Pipe, opaque: (pipe: Pipe) => void): HttpConnection {
   opaque(pipe);

@@ -10,9 +10,8 @@ import { TlsPipe } from '#agent/pipe/tls-pipe.ts';
 import { serverTlsOptions } from '#agent/tls/contexts.ts';
 import { verifyPeer } from '#agent/tls/verified-peer.ts';
 import type { SessionEvent, SessionFacts } from '#agent/tunnel/connect-session.ts';
-import type { Peer } from '#agent/tunnel/peer.ts';
+import { defaultUpstreamLimits, type Peer, type UpstreamLimits } from '#agent/tunnel/peer.ts';
 import { createPeerPool, type PeerPool } from '#agent/tunnel/peer-pool.ts';
-import { defaultUpstreamLimits, type UpstreamLimits } from '#agent/tunnel/upstream-limits.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
 import type { TestDomain } from './identities.ts';
@@ -103,7 +102,7 @@ export class TunnelStage {
       if (!peer.ok) return socket.destroy();
       sockets.push(socket);
       socket.once('close', () => sockets.splice(sockets.indexOf(socket), 1));
-      const link = { pipe: new TlsPipe(socket), tls: socket, peer: peer.value, shown };
+      const link = { pipe: new TlsPipe(socket), socket, peer: peer.value, shown };
       if (socket.alpnProtocol !== 'h2') return app.foreign?.(link.pipe);
       sessions.push(
         serveTunnel(link, {

@@ -92,7 +92,8 @@ export function trailersOnly(answer: Answer): HeaderField[] {
 /** The status among the fields that end a gRPC call; undefined where it is none of gRPC's. */
 export function grpcStatusIn(fields: readonly HeaderField[]): number | undefined {
   for (const { name, value } of fields) {
-    if (name.length === 11 && name === 'grpc-status') return /^(?:[0-9]|1[0-6])$/.test(value) ? Number(value) : undefined;
+    if (name.length === 11 && name === 'grpc-status')
+      return /^(?:[0-9]|1[0-6])$/.test(value) ? Number(value) : undefined;
   }
   return undefined;
 }

@@ -1,13 +1,13 @@
 import { h2Error } from '#agent/h2/errors.ts';
 import type { H2ErrorCode, H2Session, H2Stream, H2StreamHandler } from '#agent/h2/types.ts';
+import { EarlyBody } from '#agent/http/early-body.ts';
 import type { ResponseHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { ExchangeProblem, Forwarded, RequestSink, ResponseSink } from '#agent/http/message.ts';
-import { EarlyBody } from './early-body.ts';
 import { isGrpc } from './grpc.ts';
 import { passableMetadata, passableTrailers, requestFields, withoutFraming } from './h2-fields.ts';
 import { areMalformed, readResponseFields } from './h2-head.ts';
-import type { ExchangeHost, Queued, SessionWaiter } from './session-source.ts';
+import type { H2ExchangeHost, Queued, SessionWaiter } from './session-source.ts';
 
 type Phase =
   /** For a session or a stream. */
@@ -23,7 +23,7 @@ const noTrailers: readonly HeaderField[] = [];
 
 /** One request on a stream of its own, from the wait for a session to the answer's end. */
 export class H2Exchange<P> implements H2StreamHandler, RequestSink, SessionWaiter<P>, Queued {
-  readonly #host: ExchangeHost<P>;
+  readonly #host: H2ExchangeHost<P>;
   readonly #request: Forwarded;
   readonly #response: ResponseSink<P>;
   #stream: H2Stream | undefined;
@@ -41,7 +41,7 @@ export class H2Exchange<P> implements H2StreamHandler, RequestSink, SessionWaite
   /** Still to come of an answer that said its length; negative where it did not. */
   #left = -1;
 
-  constructor(host: ExchangeHost<P>, request: Forwarded, response: ResponseSink<P>) {
+  constructor(host: H2ExchangeHost<P>, request: Forwarded, response: ResponseSink<P>) {
     this.#host = host;
     this.#request = request;
     this.#response = response;

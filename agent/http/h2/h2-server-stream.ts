@@ -1,12 +1,12 @@
 import { h2Error } from '#agent/h2/errors.ts';
 import type { H2ErrorCode, H2Stream, H2StreamHandler } from '#agent/h2/types.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
+import { EarlyBody } from '#agent/http/early-body.ts';
 import { problemAnswer, type Answer } from '#agent/http/answers.ts';
 import type { HeadProblem, RequestHead, ResponseHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { ExchangeProblem, Forwarded, RequestSink, ResponseSink } from '#agent/http/message.ts';
 import type { Admission, RequestEnd, RequestReport } from '#agent/http/service.ts';
-import { EarlyBody } from './early-body.ts';
 import { grpcStatusIn } from './grpc.ts';
 import { agentAnswer, decisionOf, readerOf } from './h2-answer.ts';
 import { passableTrailers } from './h2-fields.ts';

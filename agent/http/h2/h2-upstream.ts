@@ -2,7 +2,7 @@ import { later, type Flushable } from '#agent/pipe/turn.ts';
 import type { Deadline } from '#agent/http/deadlines.ts';
 import type { Forwarded, RequestSink, ResponseSink, Upstream } from '#agent/http/message.ts';
 import { H2Exchange } from './h2-exchange.ts';
-import type { ExchangeHost, H2UpstreamOptions, Queued } from './session-source.ts';
+import type { H2ExchangeHost, H2UpstreamOptions, Queued } from './session-source.ts';
 
 export type { SessionSource, SessionWaiter } from './session-source.ts';
 
@@ -17,7 +17,7 @@ export function createH2Upstream<P>(options: H2UpstreamOptions<P>): Upstream<P> 
 /** How often the queue is looked at when no exchange of ours ends meanwhile. */
 const tickMs = 500;
 
-class H2Upstream<P> implements Upstream<P>, ExchangeHost<P>, Flushable {
+class H2Upstream<P> implements Upstream<P>, H2ExchangeHost<P>, Flushable {
   readonly options: H2UpstreamOptions<P>;
   /** Waiting for a stream, the oldest first. */
   readonly #queue: Queued[] = [];

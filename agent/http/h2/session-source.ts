@@ -1,5 +1,6 @@
 import type { H2Session } from '#agent/h2/types.ts';
 import type { Deadlines } from '#agent/http/deadlines.ts';
+import type { QueueLimits } from '#agent/http/waiting-request.ts';
 import type { Wording } from './h2-fields.ts';
 
 /** Somebody who waits for a session: told once, unless forgotten before. */
@@ -20,7 +21,7 @@ export interface H2UpstreamOptions<P> extends Wording {
   readonly source: SessionSource<P>;
   readonly deadlines: Deadlines;
   /** How many requests may wait for a stream where a session's are all taken, and how long. */
-  readonly queue: { readonly maxRequests: number; readonly maxMs: number };
+  readonly queue: QueueLimits;
   /** What is said of a request that found no stream in time, and of one that the receiver refused unprocessed. */
   readonly problems: { readonly noStream: P; readonly refused: P };
 }
@@ -34,7 +35,7 @@ export interface Queued {
 }
 
 /** Where exchanges come from. */
-export interface ExchangeHost<P> {
+export interface H2ExchangeHost<P> {
   readonly options: H2UpstreamOptions<P>;
   /** No stream can be opened for it now. False: too many wait already. */
   wait(queued: Queued): boolean;

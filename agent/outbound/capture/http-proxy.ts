@@ -1,4 +1,5 @@
 import type { Address } from '#agent/config-types.ts';
+import { defaultQueue } from '#agent/defaults.ts';
 import { dialBy } from '#agent/http/dial.ts';
 import { createH1Upstream, type H1Upstream } from '#agent/http/h1-upstream.ts';
 import type { RequestHead } from '#agent/http/head.ts';
@@ -12,7 +13,6 @@ import { servePastTheMesh, serveToOutlet } from '#agent/outbound/serve-app.ts';
 import { connectTcp } from '#agent/pipe/connect-tcp.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
-import { UpstreamRoute } from './upstreams.ts';
 
 export interface ProxySettings {
   /** Destinations that are no upstream. */
@@ -25,6 +25,7 @@ const established = Buffer.from('HTTP/1.1 200 Connection Established\r\n\r\n', '
 
 /** Requests past the mesh that one HTTP/2 connection of the app may have at one time. */
 const maxPastConnections = 100;
+const queue = { ...defaultQueue, problem: 'too-many-requests-in-flight' } as const;
 
 /**
  * The app was told `HTTP_PROXY`: absolute-form requests and CONNECT name their destination (RFC 9112, section 3.2), as
@@ -32,6 +33,7 @@ const maxPastConnections = 100;
  */
 export class HttpProxyRoute implements Route {
   readonly report: OutboundReport;
+  readonly common = undefined;
   readonly #parts: OutboundParts;
   readonly #settings: ProxySettings;
   readonly #version: 'http' | 'http2';
@@ -75,7 +77,7 @@ export class HttpProxyRoute implements Route {
     if (outlet === undefined && this.#settings.unknown === 'refuse') return refuse('unknown-destination');
     const serve = (pipe: Pipe): HandedOver => {
       if (outlet === undefined) return servePastTheMesh(pipe, parts, address);
-      return serveToOutlet(pipe, parts, { outlet, route: (version) => new UpstreamRoute(outlet, version) });
+      return serveToOutlet(parts, outlet)(pipe);
     };
     return ok({ kind: 'hand-over', answer: established, serve });
   }
@@ -87,7 +89,7 @@ export class HttpProxyRoute implements Route {
     const parts = this.#parts;
     const dial = dialBy<OutboundProblem>((signal) => connectTcp(address, { clock: parts.clock, signal }));
     const maxConnections = this.#version === 'http' ? 1 : maxPastConnections;
-    const upstream = createH1Upstream(dial, { ...parts, maxConnections });
+    const upstream = createH1Upstream(dial, { ...parts, maxConnections, queue });
     const routed = ok<Routed>({ kind: 'forward', upstream, report: new OutboundReport(parts, { name: host }) });
     this.#past = { to: host, routed, upstream };
     return routed;

@@ -1,5 +1,6 @@
 import type { RequestHead } from '#agent/http/head.ts';
 import type { OutboundProblem } from '#agent/outbound/answers.ts';
+import { CommonMemory } from '#agent/outbound/last-admission.ts';
 import type { Outlet } from '#agent/outbound/outlet.ts';
 import type { OutboundReport } from '#agent/outbound/report.ts';
 import type { Route, Routed } from '#agent/outbound/route.ts';
@@ -8,6 +9,7 @@ import { refuse, type Result } from '#runtime/result.ts';
 /** The app dialled the loopback port of an upstream: every request on it is for that one. */
 export class UpstreamRoute implements Route {
   readonly report: OutboundReport;
+  readonly common = new CommonMemory();
   readonly #outlet: Outlet;
   readonly #version: 'http' | 'http2';
 

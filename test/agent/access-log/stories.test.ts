@@ -1,19 +1,10 @@
 import { connect } from 'node:net';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ask, http2Client, startHttp2App } from '#support/h2-apps.ts';
-import { createTestDomain, type TestDomain } from '#support/identities.ts';
-import { PairWorld, send, sendRaw } from '#support/pair-world.ts';
+import { send, sendRaw } from '#support/pair-world.ts';
+import { usePairWorld } from '#support/use-pair-world.ts';
 
-let domain: TestDomain;
-let world: PairWorld;
-
-beforeAll(async () => {
-  domain = await createTestDomain();
-});
-beforeEach(() => {
-  world = new PairWorld(domain);
-});
-afterEach(() => world[Symbol.dispose]());
+const world = await usePairWorld();
 
 const cartId = 'spiffe://test.example/ns/default/sa/cart';
 const pricesId = 'spiffe://test.example/ns/default/sa/prices';
@@ -29,8 +20,12 @@ describe('both agents write one line for a request', () => {
       ...{ destination: 'prices:7002', protocol: 'HTTP/1.1', method: 'POST', path: '/price', status: 200, traceId },
       ...{ requestBytes: 7, responseBytes: 12, outcome: 'ok' },
     };
-    await expect.poll(() => cart.lines).toMatchObject([{ ...common, workload: 'cart', direction: 'outbound', peer: pricesId }]);
-    await expect.poll(() => prices.lines).toMatchObject([{ ...common, workload: 'prices', direction: 'inbound', peer: cartId }]);
+    await expect
+      .poll(() => cart.lines)
+      .toMatchObject([{ ...common, workload: 'cart', direction: 'outbound', peer: pricesId }]);
+    await expect
+      .poll(() => prices.lines)
+      .toMatchObject([{ ...common, workload: 'prices', direction: 'inbound', peer: cartId }]);
     for (const { durationMs } of [...cart.lines, ...prices.lines]) {
       expect(durationMs).toBeGreaterThanOrEqual(0);
       expect(durationMs).toBeLessThan(5_000);
@@ -54,10 +49,19 @@ describe('both agents write one line for a request', () => {
     await ask(session, call('Get'), 'question');
     await ask(session, call('Missing'), 'question');
     for (const { lines } of [cart, prices]) {
-      await expect.poll(() => lines).toMatchObject([
-        { protocol: 'HTTP/2', path: '/prices.Prices/Get', status: 200, grpcStatus: 0, requestBytes: 8, responseBytes: 6 },
-        { protocol: 'HTTP/2', path: '/prices.Prices/Missing', status: 200, grpcStatus: 5 },
-      ]);
+      await expect
+        .poll(() => lines)
+        .toMatchObject([
+          {
+            protocol: 'HTTP/2',
+            path: '/prices.Prices/Get',
+            status: 200,
+            grpcStatus: 0,
+            requestBytes: 8,
+            responseBytes: 6,
+          },
+          { protocol: 'HTTP/2', path: '/prices.Prices/Missing', status: 200, grpcStatus: 5 },
+        ]);
     }
   });
 });
@@ -87,7 +91,8 @@ describe('what comes to nothing is a line as well, and leads to the event that h
     await expect.poll(() => prices.lines).toMatchObject([{ path: '/a', status: 403, outcome: 'denied', peer: cartId }]);
     await expect.poll(() => cart.lines).toMatchObject([{ path: '/a', status: 403, outcome: 'denied', peer: pricesId }]);
     const [event] = prices.events.filter(({ event: name }) => name === 'inbound.denied');
-    for (const { lines } of [cart, prices]) expect(lines[0]).toMatchObject({ decisionId: (event as { decisionId: string }).decisionId });
+    for (const { lines } of [cart, prices])
+      expect(lines[0]).toMatchObject({ decisionId: (event as { decisionId: string }).decisionId });
   });
 
   test('an app that is gone', async () => {
@@ -96,7 +101,9 @@ describe('what comes to nothing is a line as well, and leads to the event that h
     const { port, cart, prices } = await world.pair(gone);
     expect(await send(port)).toMatchObject({ status: 503 });
     for (const { lines } of [cart, prices]) {
-      await expect.poll(() => lines).toMatchObject([{ status: 503, outcome: 'failed', decisionId: expect.any(String) }]);
+      await expect
+        .poll(() => lines)
+        .toMatchObject([{ status: 503, outcome: 'failed', decisionId: expect.any(String) }]);
     }
   });
 

@@ -1,18 +1,9 @@
 import { connect, type Socket } from 'node:net';
-import { afterEach, beforeAll, beforeEach, expect, describe, test } from 'vitest';
-import { createTestDomain, type TestDomain } from '#support/identities.ts';
-import { PairWorld, send, sendRaw } from '#support/pair-world.ts';
+import { expect, describe, test } from 'vitest';
+import { send, sendRaw } from '#support/pair-world.ts';
+import { usePairWorld } from '#support/use-pair-world.ts';
 
-let domain: TestDomain;
-let world: PairWorld;
-
-beforeAll(async () => {
-  domain = await createTestDomain();
-});
-beforeEach(() => {
-  world = new PairWorld(domain);
-});
-afterEach(() => world[Symbol.dispose]());
+const world = await usePairWorld();
 
 /** A connection that keeps what it hears. */
 function dial(port: number) {

@@ -1,18 +1,19 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { describe, expect, test } from 'vitest';
 import { ask, http2Client, startHttp2App } from '#support/h2-apps.ts';
-import { createTestDomain, type TestDomain } from '#support/identities.ts';
-import { PairWorld, send, type PairOptions } from '#support/pair-world.ts';
+import { send, upstreamDefaults, type PairOptions } from '#support/pair-world.ts';
+import { usePairWorld } from '#support/use-pair-world.ts';
 
-let domain: TestDomain;
-let world: PairWorld;
+const world = await usePairWorld();
 
-beforeAll(async () => {
-  domain = await createTestDomain();
-});
-beforeEach(() => {
-  world = new PairWorld(domain);
-});
-afterEach(() => world[Symbol.dispose]());
+/** A connection that says nothing. */
+async function hold(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  world.onEnd(() => socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
 
 const get = { ':path': '/', ':authority': 'prices', ':scheme': 'http' };
 
@@ -94,4 +95,43 @@ test('heads and header counts over the ceilings are refused with 431, an answer 
   const many = Object.fromEntries(Array.from({ length: 21 }, (_, index) => [`x-${index}`, 'y']));
   expect((await send(port, { headers: many })).status).toBe(431);
   expect((await send(port)).status).toBe(502);
+});
+
+describe('connections have a ceiling that the listeners of a side share (A54)', () => {
+  test('of the app: its second upstream has no more room than its first left', async () => {
+    const app = await world.httpApp((_, reply) => reply.end('ok'));
+    const { prices } = await world.pair(app);
+    const upstream = {
+      ...{ workload: 'prices', port: 7002, protocol: 'http', transport: 'tunnel', ...upstreamDefaults },
+      ...{ spiffeId: world.domain.spiffeId('prices'), endpoints: [prices.inbound.address] },
+      listen: { host: '127.0.0.1', port: 0 },
+    } as const;
+    const cart = await world.calling([upstream, { ...upstream }], { limits: { connections: 2 } });
+    const [one, other] = cart.outbound.upstreams.map(({ address }) => address.port);
+    const held = [await hold(one!), await hold(other!)];
+    await expect.poll(() => cart.outbound.connections).toBe(2);
+    for (const port of [one!, other!]) await expect(send(port)).rejects.toThrow();
+    expect([...cart.counters.outbound.failures.get('too-many-connections')!.entries()]).toEqual([['unknown', 2]]);
+    held[0]!.destroy();
+    await expect.poll(() => cart.outbound.connections).toBe(1);
+    expect((await send(other!)).status).toBe(200);
+  });
+
+  test('of peers: a port’s own listener has no more room than the tunnels left', async () => {
+    const app = await world.httpApp((_, reply) => reply.end('ok'));
+    const mtls = { host: '127.0.0.1', port: 0 };
+    const { port, prices } = await world.pair(app, { mtls, limits: { connections: 1 } });
+    expect((await send(port)).status).toBe(200);
+    const cart = await world.calling([
+      {
+        ...{ workload: 'prices', port: 7002, protocol: 'http', transport: 'mtls', ...upstreamDefaults },
+        ...{ spiffeId: world.domain.spiffeId('prices'), endpoints: [prices.inbound.ports[0]!.address], listen: mtls },
+      },
+    ]);
+    expect((await send(cart.upstream.port)).status).toBeGreaterThanOrEqual(502);
+    expect([...prices.counters.inbound.failures.get('too-many-connections')!.entries()].map(([peer]) => peer)).toEqual([
+      'unknown',
+    ]);
+    expect(prices.inbound.connections).toBe(1);
+  });
 });

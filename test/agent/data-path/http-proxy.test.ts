@@ -1,20 +1,11 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ask, http2Client, startHttp2App } from '#support/h2-apps.ts';
-import { createTestDomain, type TestDomain } from '#support/identities.ts';
-import { PairWorld, send, sendRaw } from '#support/pair-world.ts';
+import { send, sendRaw } from '#support/pair-world.ts';
+import { usePairWorld } from '#support/use-pair-world.ts';
 
-let domain: TestDomain;
-let world: PairWorld;
-
-beforeAll(async () => {
-  domain = await createTestDomain();
-});
-beforeEach(() => {
-  world = new PairWorld(domain);
-});
-afterEach(() => world[Symbol.dispose]());
+const world = await usePairWorld();
 
 describe('captured by HTTP_PROXY', () => {
   test('an absolute-form request goes to the workload it names', async () => {

@@ -1,19 +1,10 @@
 import { get, request, Agent as HttpAgent } from 'node:http';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { UpstreamConfig } from '#agent/config-types.ts';
-import { createTestDomain, type TestDomain } from '#support/identities.ts';
-import { PairWorld, send, sendRaw, upstreamDefaults } from '#support/pair-world.ts';
+import { send, sendRaw, upstreamDefaults } from '#support/pair-world.ts';
+import { usePairWorld } from '#support/use-pair-world.ts';
 
-let domain: TestDomain;
-let world: PairWorld;
-
-beforeAll(async () => {
-  domain = await createTestDomain();
-});
-beforeEach(() => {
-  world = new PairWorld(domain);
-});
-afterEach(() => world[Symbol.dispose]());
+const world = await usePairWorld();
 
 describe.each(['tunnel', 'mtls'] as const)('HTTP/1.1 through a pair of agents (%s)', (transport) => {
   test('the app answers, and sees the verified caller and no forged one (S3, A48)', async () => {
@@ -100,7 +91,7 @@ describe.each(['tunnel', 'mtls'] as const)('HTTP/1.1 through a pair of agents (%
       listen: { host: '127.0.0.1', port: 0 },
       protocol: 'http',
       transport,
-      spiffeId: domain.spiffeId('orders'),
+      spiffeId: world.domain.spiffeId('orders'),
       endpoints: [prices.inbound.address],
       ...upstreamDefaults,
     };
@@ -117,7 +108,7 @@ describe.each(['tunnel', 'mtls'] as const)('HTTP/1.1 through a pair of agents (%
       heard += 1;
       reply.end();
     });
-    const { port, prices } = await world.pair(app, { transport, allow: [domain.spiffeId('orders')] });
+    const { port, prices } = await world.pair(app, { transport, allow: [world.domain.spiffeId('orders')] });
     const reply = await send(port, { method: 'POST', body: 'x'.repeat(100_000) });
     expect(reply.status).toBe(403);
     expect(heard).toBe(0);

@@ -1,23 +1,14 @@
 import { connect as connectTls } from 'node:tls';
 import { connect as connectHttp2, type ServerHttp2Stream } from 'node:http2';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { PortProtocol } from '#agent/config-types.ts';
 import { createIdentityStore } from '#agent/identity/store.ts';
 import { clientTlsOptions } from '#agent/tls/contexts.ts';
 import { ask, http2Client, startHttp2App } from '#support/h2-apps.ts';
-import { createTestDomain, type TestDomain } from '#support/identities.ts';
-import { PairWorld, send, type PairOptions } from '#support/pair-world.ts';
+import { send, type PairOptions } from '#support/pair-world.ts';
+import { usePairWorld } from '#support/use-pair-world.ts';
 
-let domain: TestDomain;
-let world: PairWorld;
-
-beforeAll(async () => {
-  domain = await createTestDomain();
-});
-beforeEach(() => {
-  world = new PairWorld(domain);
-});
-afterEach(() => world[Symbol.dispose]());
+const world = await usePairWorld();
 
 async function http2App(serve: Parameters<typeof startHttp2App>[0]): Promise<number> {
   const app = await startHttp2App(serve);
@@ -187,7 +178,7 @@ describe('our own errors', () => {
 describe('a foreign caller with ALPN h2', () => {
   async function foreign(appPort: number, { as = 'cart', ...options }: PairOptions & { as?: string } = {}) {
     const { prices } = await world.pair(appPort, options);
-    const self = createIdentityStore().replace(await domain.identity(as, 60_000));
+    const self = createIdentityStore().replace(await world.domain.identity(as, 60_000));
     const socket = connectTls({
       ...prices.inbound.address,
       ...clientTlsOptions(self),

@@ -1,20 +1,10 @@
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { createTestDomain, type TestDomain } from '#support/identities.ts';
-import { PairWorld } from '#support/pair-world.ts';
+import { usePairWorld } from '#support/use-pair-world.ts';
 
-let domain: TestDomain;
-let world: PairWorld;
-
-beforeAll(async () => {
-  domain = await createTestDomain();
-});
-beforeEach(() => {
-  world = new PairWorld(domain);
-});
-afterEach(() => world[Symbol.dispose]());
+const world = await usePairWorld();
 
 describe('opaque streams', () => {
   test('TCP passes bytes both ways, and a half-close too', async () => {

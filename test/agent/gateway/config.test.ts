@@ -71,7 +71,11 @@ describe('a problem is told with its path and what to write', () => {
       { routes: '[{ host: a, workload: orders, port: 7002 }, { host: A, path: /, workload: orders, port: 7002 }]' },
       'gateway.routes[1]: a/ is there twice',
     ],
-    ['no rate', { gateway: 'http: { listen: "127.0.0.1:80" }\n  rateLimit: { burst: 0, perSecond: 1 }' }, 'rateLimit.burst'],
+    [
+      'no rate',
+      { gateway: 'http: { listen: "127.0.0.1:80" }\n  rateLimit: { burst: 0, perSecond: 1 }' },
+      'rateLimit.burst',
+    ],
     [
       'the address of another door',
       { gateway: 'http: { listen: "127.0.0.1:80" }', admin: 'admin: { listen: "127.0.0.1:80" }' },

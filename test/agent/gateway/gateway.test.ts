@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -44,7 +44,11 @@ describe('a caller from outside (S1, S8)', () => {
   test('reaches workloads by host and path over HTTPS, with HTTP/1.1 and with HTTP/2', async () => {
     await stage.workload('orders', await sayingApp('orders'));
     await stage.workload('web', await sayingApp('web'));
-    const gateway = await stage.gateway(['shop.example/orders → orders', 'shop.example/ → web', '*.shop.example/ → web']);
+    const gateway = await stage.gateway([
+      'shop.example/orders → orders',
+      'shop.example/ → web',
+      '*.shop.example/ → web',
+    ]);
 
     const order = await sendHttps(gateway, 'https://shop.example/orders/7?x=1', { method: 'POST', body: 'two apples' });
     expect(order.status).toBe(200);
@@ -79,7 +83,9 @@ describe('a caller from outside (S1, S8)', () => {
       'x-forwarded-host': 'shop.example',
       authorization: 'Bearer of.a.user',
     });
-    expect(headers['x-forwarded-client-cert']).toMatch(/^By=.*;URI=spiffe:\/\/test\.example\/ns\/default\/sa\/gateway$/);
+    expect(headers['x-forwarded-client-cert']).toMatch(
+      /^By=.*;URI=spiffe:\/\/test\.example\/ns\/default\/sa\/gateway$/,
+    );
     expect(JSON.stringify(headers)).not.toMatch(/admin|10\.0\.0\.1|eastwest/);
   });
 
@@ -93,14 +99,21 @@ describe('a caller from outside (S1, S8)', () => {
   test('keeps a WebSocket, which is one line of the access log at its end (A59)', async () => {
     const server = createServer();
     const sockets = new WebSocketServer({ server });
-    sockets.on('connection', (socket) => socket.on('message', (said: Buffer) => socket.send(`echo ${said.toString()}`)));
+    sockets.on('connection', (socket) =>
+      socket.on('message', (said: Buffer) => socket.send(`echo ${said.toString()}`)),
+    );
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     world.onEnd(() => void (sockets.close(), server.closeAllConnections(), server.close()));
     await stage.workload('chat', (server.address() as AddressInfo).port);
     const gateway = await stage.gateway(['shop.example/ → chat']);
     const socket = new WebSocket('wss://shop.example/room?token=secret', {
       createConnection: () =>
-        connectTls({ host: '127.0.0.1', port: gateway.httpsPort, servername: 'shop.example', ca: gateway.ca.bundlePem }),
+        connectTls({
+          host: '127.0.0.1',
+          port: gateway.httpsPort,
+          servername: 'shop.example',
+          ca: gateway.ca.bundlePem,
+        }),
     });
     await new Promise((resolve) => socket.once('open', resolve));
     const said = new Promise((resolve) => socket.once('message', (data: Buffer) => resolve(data.toString())));
@@ -108,9 +121,18 @@ describe('a caller from outside (S1, S8)', () => {
     expect(await said).toBe('echo hello');
     expect(gateway.counters.openStreams).toBe(1);
     socket.close();
-    await expect.poll(() => gateway.lines).toMatchObject([
-      { direction: 'gateway', path: '/room', status: 101, outcome: 'ok', client: '127.0.0.1', destination: 'chat:7002' },
-    ]);
+    await expect
+      .poll(() => gateway.lines)
+      .toMatchObject([
+        {
+          direction: 'gateway',
+          path: '/room',
+          status: 101,
+          outcome: 'ok',
+          client: '127.0.0.1',
+          destination: 'chat:7002',
+        },
+      ]);
     expect(gateway.counters.openStreams).toBe(0);
   });
 });
@@ -123,7 +145,11 @@ describe('what is not served', () => {
     ['CONNECT shop.example:443 HTTP/1.1\r\nHost: shop.example\r\n\r\n', 421, 'not-a-proxy'],
     ['GET /else HTTP/1.1\r\nHost: shop.example\r\n\r\n', 404, 'no-route'],
     ['GET /orders/../admin HTTP/1.1\r\nHost: shop.example\r\n\r\n', 400, 'ambiguous-path'],
-    ['GET /orders HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400, 'bad-request'],
+    [
+      'GET /orders HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      400,
+      'bad-request',
+    ],
     ['GET /orders HTTP/1.1\r\nHost: shop.example\r\nConnection: x-forwarded-for\r\n\r\n', 400, 'bad-request'],
     ['SETUP /orders HTTP/1.1\r\nHost: shop.example\r\n\r\n', 501, 'bad-request'],
   ])('%j is answered %i (A51, A57)', async (bytes, status, reason) => {
@@ -200,14 +226,67 @@ describe('a caller who asks too much', () => {
     const gateway = await stage.gateway(['shop.example/ → orders'], { rateLimit: { burst: 1, perSecond: 0.001 } });
     const session = http2Outsider(gateway);
     world.onEnd(() => session.destroy());
-    const call = { ':method': 'POST', ':path': '/orders.Orders/Get', 'content-type': 'application/grpc', te: 'trailers' };
+    const call = {
+      ':method': 'POST',
+      ':path': '/orders.Orders/Get',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    };
     expect(await ask(session, { ':path': '/' })).toMatchObject({ status: 200 });
     expect((await ask(session, call, 'x')).headers).toMatchObject({ ':status': 200, 'grpc-status': '8' });
     expect(await ask(session, { ':path': '/' })).toMatchObject({ status: 429 });
-    await expect.poll(() => gateway.lines.map(({ status, grpcStatus }) => [status, grpcStatus])).toEqual([
-      [200, undefined],
-      [429, 8],
-      [429, undefined],
-    ]);
+    await expect
+      .poll(() => gateway.lines.map(({ status, grpcStatus }) => [status, grpcStatus]))
+      .toEqual([
+        [200, undefined],
+        [429, 8],
+        [429, undefined],
+      ]);
   });
 });
+
+describe('when the agent is told to stop', () => {
+  test.each(['HTTP/1.1', 'HTTP/2'])(
+    'a request of %s in flight is answered, then nobody is connected any more',
+    async (version) => {
+      let answer = (): void => undefined;
+      const app = await world.httpApp((_, reply) => (answer = () => void reply.end('late')));
+      const orders = await stage.workload('orders', app);
+      const gateway = await stage.gateway(['shop.example/ → orders']);
+      const idle = http2Outsider(gateway);
+      const session = http2Outsider(gateway);
+      world.onEnd(() => void (idle.destroy(), session.destroy()));
+      await new Promise((resolve) => idle.once('remoteSettings', resolve));
+      const reply = version === 'HTTP/2' ? ask(session, { ':path': '/' }) : sendHttps(gateway, 'https://shop.example/');
+      await expect.poll(() => orders.counters.inboundRequests).toBe(1);
+      gateway.listener.drain();
+      await expect(sendHttps(gateway, 'https://shop.example/')).rejects.toThrow('ECONNREFUSED');
+      answer();
+      expect(await reply).toMatchObject({ status: 200, body: 'late' });
+      await expect.poll(() => gateway.listener.connections, { timeout: 5_000 }).toBe(0);
+    },
+  );
+});
+
+test('one caller holds a share of the connections, and the others the rest', async () => {
+  await stage.workload('orders', await sayingApp('orders'));
+  const gateway = await stage.gateway(['shop.example/ → orders'], { limits: { connections: 200 } });
+  const sockets = Array.from({ length: 70 }, () => connect({ port: gateway.httpPort, host: '127.0.0.1' }));
+  world.onEnd(() => sockets.forEach((socket) => socket.destroy()));
+  for (const socket of sockets) socket.on('error', () => undefined);
+  await expect.poll(() => gateway.listener.connections).toBe(64);
+  await expect.poll(() => sockets.filter(({ closed }) => closed).length).toBe(6);
+  const elsewhere = await sendFrom('127.0.0.2', gateway.httpPort);
+  expect(elsewhere).toMatch(/^HTTP\/1\.1 200/);
+});
+
+/** One GET from another address of this machine. */
+function sendFrom(localAddress: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect({ port, host: '127.0.0.1', localAddress });
+    socket.on('data', (piece) => (text += piece.toString('latin1')));
+    socket.on('error', reject).on('close', () => resolve(text));
+    socket.write('GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n');
+  });
+}

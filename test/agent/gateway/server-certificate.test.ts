@@ -84,7 +84,11 @@ describe.each(['plain', 'kubernetes'] as const)('a folder written like %s', (sty
 describe('what is no good replaces nothing, and is told once', () => {
   const nowMs = Date.now();
   test.each<[string, () => void, RegExp]>([
-    ['another key', () => writeFileSync(join(folder.path, 'tls.key'), ca.leaf('other').keyPem), /not the certificate of the key/],
+    [
+      'another key',
+      () => writeFileSync(join(folder.path, 'tls.key'), ca.leaf('other').keyPem),
+      /not the certificate of the key/,
+    ],
     ['no key', () => rmSync(join(folder.path, 'tls.key')), /tls\.key is missing/],
     ['no certificate', () => rmSync(join(folder.path, 'tls.crt')), /tls\.crt is missing/],
     ['half a file', () => truncate('tls.crt'), /in PEM that can be used/],

@@ -52,7 +52,9 @@ export const times: HttpTimes = { firstMs: 60_000, headMs: 5_000, idleMs: 90_000
 
 export interface StageOptions {
   readonly pipes?: MemoryPipeOptions;
-  readonly upstream?: Partial<H1UpstreamOptions>;
+  readonly upstream?: Partial<H1UpstreamOptions<'no-app'>>;
+  /** The caller's pipe can hang up, and did. */
+  readonly onHangUp?: () => void;
   /** Instead of passing everything on. */
   readonly admit?: (head: RequestHead, pass: () => Admission<'no-app'>) => Later<Admission<'no-app'>>;
 }
@@ -62,6 +64,14 @@ export function createStage(options: StageOptions = {}) {
   const clock = createFakeClock(1_800_000_000_000);
   const deadlines = createDeadlines(clock);
   const links = [createMemoryPipes({ delivery: 'manual', ...options.pipes })];
+  const { onHangUp } = options;
+  if (onHangUp !== undefined) {
+    const pipe = links[0]!.b;
+    pipe.hangUp = () => {
+      onHangUp();
+      pipe.end();
+    };
+  }
   const apps: Hand[] = [];
   const log: string[] = [];
   const ends: RequestEnd[] = [];
@@ -82,7 +92,13 @@ export function createStage(options: StageOptions = {}) {
       else onDialed(connect());
       return () => void log.push('dial stopped');
     },
-    { limits, deadlines, maxConnections: 1, ...options.upstream },
+    {
+      limits,
+      deadlines,
+      maxConnections: 1,
+      queue: { maxRequests: 10, maxMs: 10_000, problem: 'no-app' },
+      ...options.upstream,
+    },
   );
 
   const report: RequestReport<'no-app'> = {

@@ -225,6 +225,37 @@ describe('several requests at once', () => {
   });
 });
 
+describe('a queue for connections that are all taken', () => {
+  const queue = { maxRequests: 2, maxMs: 2_000, problem: 'no-app' } as const;
+
+  test('holds so many requests and no more', () => {
+    const stage = createStage({ upstream: { queue } });
+    const asked = ['/1', '/2', '/3', '/4'].map((path) => ask(stage, path));
+    expect(asked.map(({ said }) => said)).toEqual([[], [], [], ['{"unreachable":"no-app"}']]);
+    stage.answer(okay('1'));
+    stage.answer(okay('2'));
+    stage.answer(okay('3'));
+    expect(asked[2]!.said).toEqual(['200', '3', 'end']);
+  });
+
+  test('holds them for so long and no longer, body and all, while those in flight go on', async () => {
+    const stage = createStage({ upstream: { queue } });
+    const [first, second] = ['/1', '/2'].map((path) => ask(stage, path));
+    expect(second!.sink.data(Buffer.from('early'))).toBe(false);
+    await stage.wait(1_000);
+    const third = ask(stage, '/3');
+    await stage.wait(1_500);
+    expect(second!.said).toEqual(['{"unreachable":"no-app"}']);
+    expect(stage.upstream.inFlight).toBe(2);
+    stage.answer(okay('1'));
+    stage.answer(okay('3'));
+    expect([first!.said, third.said]).toEqual([
+      ['200', '1', 'end'],
+      ['200', '3', 'end'],
+    ]);
+  });
+});
+
 describe('a retired upstream', () => {
   test('ends its idle connections, and busy ones after their answers', () => {
     const stage = createStage({ upstream: { maxConnections: 2 } });

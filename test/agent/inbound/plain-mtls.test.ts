@@ -1,28 +1,19 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import { createIdentityStore } from '#agent/identity/store.ts';
 import { clientTlsOptions, handshakeDeadlineMs } from '#agent/tls/contexts.ts';
 import { startServing } from '#support/agent-pair.ts';
-import { createTestDomain, type TestDomain } from '#support/identities.ts';
-import { PairWorld } from '#support/pair-world.ts';
+import { createTestDomain } from '#support/identities.ts';
+import { usePairWorld } from '#support/use-pair-world.ts';
 
-let domain: TestDomain;
-let world: PairWorld;
-
-beforeAll(async () => {
-  domain = await createTestDomain();
-});
-beforeEach(() => {
-  world = new PairWorld(domain);
-});
-afterEach(() => world[Symbol.dispose]());
+const world = await usePairWorld();
 
 async function serving(...ports: Partial<InboundPortConfig>[]) {
   const common = { port: 7002, app: { host: '127.0.0.1', port: 1 }, allow: 'any-peer', mtls: undefined } as const;
-  const prices = await startServing(domain, 'prices', {
+  const prices = await startServing(world.domain, 'prices', {
     ports: ports.map((port) => ({ ...common, protocol: 'auto' as const, ...port })),
   });
   world.onEnd(() => {
@@ -37,7 +28,7 @@ async function dial(
   address: { host: string; port: number },
   { alpn = [], lifeMs = 60_000 }: { alpn?: string[]; lifeMs?: number } = {},
 ) {
-  const self = createIdentityStore().replace(await domain.identity('cart', lifeMs));
+  const self = createIdentityStore().replace(await world.domain.identity('cart', lifeMs));
   const raw = connectTcp({ ...address, allowHalfOpen: true }).on('error', () => undefined);
   const tls: TLSSocket = connect({ ...clientTlsOptions(self), socket: raw, ALPNProtocols: alpn });
   tls.on('error', () => undefined);
@@ -139,7 +130,7 @@ describe('whoever proves nothing', () => {
     const prices = await serving({});
     for (const [index, alpn] of [[], ['h2']].entries()) {
       const self = createIdentityStore().replace(await other.identity('cart', 60_000));
-      const { bundle } = await domain.identity('cart', 60_000);
+      const { bundle } = await world.domain.identity('cart', 60_000);
       const socket = connect({
         ...prices.inbound.address,
         ...clientTlsOptions({ ...self, bundle }),

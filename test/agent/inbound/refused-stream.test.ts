@@ -1,22 +1,32 @@
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
 import { connect } from 'node:tls';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { clientTlsOptions } from '#agent/tls/contexts.ts';
 import { createIdentityStore } from '#agent/identity/store.ts';
 import { startServing } from '#support/agent-pair.ts';
-import { createTestDomain, type TestDomain } from '#support/identities.ts';
-import { PairWorld } from '#support/pair-world.ts';
+import { usePairWorld } from '#support/use-pair-world.ts';
 
-let domain: TestDomain;
-let world: PairWorld;
+const world = await usePairWorld();
 
-beforeAll(async () => {
-  domain = await createTestDomain();
-});
-beforeEach(() => {
-  world = new PairWorld(domain);
-});
-afterEach(() => world[Symbol.dispose]());
+async function connectAsMallory() {
+  const app = { host: '127.0.0.1', port: 1 };
+  const common = { app, protocol: 'tcp', mtls: undefined } as const;
+  const prices = await startServing(world.domain, 'prices', {
+    ports: [
+      { ...common, port: 7002, allow: [world.domain.spiffeId('cart')] },
+      { ...common, port: 7003, allow: 'any-peer' },
+    ],
+  });
+  world.onEnd(() => {
+    prices.inbound.drain();
+    prices.inbound.destroy();
+  });
+  const self = createIdentityStore().replace(await world.domain.identity('mallory', 60_000));
+  const socket = connect({ ...prices.inbound.address, ...clientTlsOptions(self), ALPNProtocols: ['h2'] });
+  const session = connectHttp2('https://peer', { createConnection: () => socket });
+  world.onEnd(() => session.destroy());
+  return { prices, session };
+}
 
 describe('a refused stream', () => {
   test.each([
@@ -24,22 +34,7 @@ describe('a refused stream', () => {
     ['a TCP port that does not admit the caller', 7002, 403],
     ['a TCP port whose app is away', 7003, 503],
   ])('of %s is answered and ended, however much the caller sends on it (A54)', async (_name, port, status) => {
-    const app = { host: '127.0.0.1', port: 1 };
-    const common = { app, protocol: 'tcp', mtls: undefined } as const;
-    const prices = await startServing(domain, 'prices', {
-      ports: [
-        { ...common, port: 7002, allow: [domain.spiffeId('cart')] },
-        { ...common, port: 7003, allow: 'any-peer' },
-      ],
-    });
-    world.onEnd(() => {
-      prices.inbound.drain();
-      prices.inbound.destroy();
-    });
-    const self = createIdentityStore().replace(await domain.identity('mallory', 60_000));
-    const socket = connect({ ...prices.inbound.address, ...clientTlsOptions(self), ALPNProtocols: ['h2'] });
-    const session = connectHttp2('https://peer', { createConnection: () => socket });
-    world.onEnd(() => session.destroy());
+    const { session } = await connectAsMallory();
     const stream = session.request({ ':method': 'CONNECT', ':authority': `prices:${port}` }, { endStream: false });
     stream.on('error', () => undefined).resume();
     stream.write(Buffer.alloc(4 * 1024 * 1024)); // and never ends
@@ -48,4 +43,34 @@ describe('a refused stream', () => {
     await new Promise((resolve) => stream.once('close', resolve));
     expect(stream.rstCode).toBe(0);
   });
+
+  test.each([
+    ['a port nobody offers', 7999, { endStream: false }, 'inbound.refused', 'no-such-port', 'no-such-port'],
+    ['a stream that ends as it begins', 7003, { endStream: true }, 'inbound.refused', 'bad-target', 'bad-request'],
+    [
+      'a port that does not admit the caller',
+      7002,
+      { endStream: false },
+      'inbound.denied',
+      'no-rule-matches',
+      undefined,
+    ],
+    ['a port whose app is away', 7003, { endStream: false }, 'inbound.failed', 'app-unreachable', undefined],
+  ])(
+    '(%s) is counted, logged, and names the decision to the caller',
+    async (_name, port, how, event, reason, counted = reason) => {
+      const { prices, session } = await connectAsMallory();
+      const stream = session.request({ ':method': 'CONNECT', ':authority': `prices:${port}` }, how);
+      stream.on('error', () => undefined).resume();
+      const head = await new Promise<IncomingHttpHeaders>((resolve) => stream.once('response', resolve));
+      const principal = world.domain.spiffeId('mallory');
+      const decisionId = head['x-eastwest-decision'];
+      expect(decisionId).toMatch(/^[\w-]{12}$/);
+      expect(prices.events).toEqual([{ event, principal, port, reason, decisionId }]);
+      expect(prices.lines).toEqual([expect.objectContaining({ direction: 'inbound', peer: principal, decisionId })]);
+      const { inboundRequests, inboundDenied, inboundFailed } = prices.counters;
+      expect([inboundRequests, inboundDenied + inboundFailed]).toEqual([1, 1]);
+      expect([...prices.counters.inbound.failures.get(counted)!.entries()]).toEqual([[principal, 1]]);
+    },
+  );
 });

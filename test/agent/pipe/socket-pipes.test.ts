@@ -202,3 +202,42 @@ describe.each(kinds)('a pipe over %s', (kind) => {
     expect(String(atServer.bytes)).toBe('first');
   });
 });
+
+describe('a TCP pipe that hangs up', () => {
+  test('does not wait for the other end, which gets all that was written, in order', async () => {
+    await using pair = await connectPipes('tcp');
+    const { client, server, atServer, atClient } = pair;
+    client.resume();
+    server.resume();
+    client.writeText('last words');
+    client.hangUp?.();
+    client.writeText('too late');
+    expect([client.isOpen, atClient.story]).toEqual([false, []]);
+    await Promise.all([atClient.told('cut'), atServer.told('end')]);
+    expect([String(atServer.bytes), atServer.story, atClient.story]).toEqual(['last words', ['bytes', 'end'], ['cut']]);
+  });
+
+  test('loses nothing of what the system has not taken yet', async () => {
+    await using pair = await connectPipes('tcp');
+    const { client, server, atServer, atClient } = pair;
+    client.write(Buffer.alloc(8_000_000, 'much'));
+    client.hangUp?.();
+    await turns();
+    expect(atClient.story).toEqual([]);
+    server.resume();
+    await atServer.told('end');
+    expect(atServer.bytes).toHaveLength(8_000_000);
+  });
+
+  test('is cut like any other', async () => {
+    await using pair = await connectPipes('tcp');
+    const { client, server, atServer, atClient } = pair;
+    client.write(Buffer.alloc(8_000_000));
+    client.hangUp?.();
+    await turns();
+    client.cut();
+    server.resume();
+    await Promise.all([atClient.told('cut'), atServer.told('cut')]);
+    expect(atServer.story).not.toContain('end');
+  });
+});

@@ -1,11 +1,15 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Address } from '#agent/config-types.ts';
+import { createIdentityStore } from '#agent/identity/store.ts';
+import { serverTlsOptions } from '#agent/tls/contexts.ts';
 import { ask, begin } from '#support/ask.ts';
 import { createTestDomain, type TestDomain } from '#support/identities.ts';
 import { opaqueCaller } from '#support/opaque-caller.ts';
 import type { StageReply } from '#support/stage-app.ts';
 import { TunnelStage, type ServingEnd } from '#support/tunnel-stage.ts';
+import { turns } from '#support/turns.ts';
 import { until } from '#support/until.ts';
 
 const nowhere = { host: '127.0.0.1', port: 1 };
@@ -36,7 +40,7 @@ describe('several endpoints', () => {
       'prices',
       ends.map(({ address }) => address),
     );
-    const upstream = pool.upstream(peer, 'http1');
+    const upstream = pool.upstream(peer, 'http');
     const asked: Promise<unknown>[] = [];
     for (let turn = 0; turn < 40; turn += 1) {
       asked.push(ask(upstream));
@@ -51,7 +55,7 @@ describe('several endpoints', () => {
     using stage = new TunnelStage(domain);
     const good = await stage.serve('prices');
     const cart = await stage.call('cart');
-    const upstream = cart.pool.upstream(stage.peer('prices', [nowhere, good.address]), 'http1');
+    const upstream = cart.pool.upstream(stage.peer('prices', [nowhere, good.address]), 'http');
     for (let turn = 0; turn < 20; turn += 1) expect((await ask(upstream)).body).toBe('prices');
     const failures = (): number => cart.events.filter(({ event }) => event === 'failed').length;
     expect(failures()).toBe(1);
@@ -63,7 +67,7 @@ describe('several endpoints', () => {
   test('a burst at one that cannot be reached counts as one failure', async () => {
     using stage = new TunnelStage(domain);
     const cart = await stage.call('cart');
-    const upstream = cart.pool.upstream(stage.peer('prices', [nowhere]), 'http1');
+    const upstream = cart.pool.upstream(stage.peer('prices', [nowhere]), 'http');
     const replies = await Promise.all(Array.from({ length: 50 }, () => ask(upstream)));
     expect(new Set(replies.map(({ failed }) => JSON.stringify(failed)))).toEqual(
       new Set(['{"unreachable":"unreachable"}']),
@@ -76,9 +80,9 @@ describe('several endpoints', () => {
     const wrong = await stage.serve('orders', { app: { seen: [] } });
     const right = await stage.serve('prices');
     const cart = await stage.call('cart');
-    const both = cart.pool.upstream(stage.peer('prices', [wrong.address, right.address]), 'http1');
+    const both = cart.pool.upstream(stage.peer('prices', [wrong.address, right.address]), 'http');
     for (let turn = 0; turn < 10; turn += 1) expect((await ask(both)).body).toBe('prices');
-    const alone = cart.pool.upstream(stage.peer('prices', [wrong.address], { port: 7010 }), 'http1');
+    const alone = cart.pool.upstream(stage.peer('prices', [wrong.address], { port: 7010 }), 'http');
     expect(await ask(alone)).toMatchObject({ failed: { unreachable: 'wrong-peer' } });
     expect(wrong.app.seen).toEqual([]);
   });
@@ -92,7 +96,7 @@ describe('several endpoints', () => {
         'prices',
         ends.map(({ address }) => address),
       ),
-      'http1',
+      'http',
     );
     const asking = ask(upstream);
     await until(() => ends.some(({ held }) => held.length === 1));
@@ -110,9 +114,9 @@ describe('an endpoint that leaves the list', () => {
       ServingEnd & { held: StageReply[] },
     ];
     const { pool } = await stage.call('cart');
-    const asked = [ask(pool.upstream(stage.peer('prices', [old.address]), 'http1'))];
+    const asked = [ask(pool.upstream(stage.peer('prices', [old.address]), 'http'))];
     await until(() => old.held.length === 1);
-    const upstream = pool.upstream(stage.peer('prices', [young.address]), 'http1');
+    const upstream = pool.upstream(stage.peer('prices', [young.address]), 'http');
     for (let turn = 0; turn < 5; turn += 1) asked.push(ask(upstream));
     await until(() => young.held.length === 5);
     expect([old.held.length, pool.sessions]).toEqual([1, 2]);
@@ -146,14 +150,14 @@ describe('ceilings', () => {
     const [end] = (await holding(stage, 1)) as [ServingEnd & { held: StageReply[] }];
     const { pool } = await stage.call('cart', { limits: { maxInFlight: 3 } });
     const peer = stage.peer('prices', [end.address]);
-    const asked = Array.from({ length: 3 }, () => ask(pool.upstream(peer, 'http1')));
+    const asked = Array.from({ length: 3 }, () => ask(pool.upstream(peer, 'http')));
     await until(() => end.held.length === 3);
     const tooMany = { unreachable: 'too-many-requests-in-flight' };
-    expect(await ask(pool.upstream(peer, 'http1'))).toMatchObject({ failed: tooMany });
+    expect(await ask(pool.upstream(peer, 'http'))).toMatchObject({ failed: tooMany });
     expect(await pool.open(peer)).toEqual({ ok: false, reason: 'too-many-requests-in-flight' });
     for (const reply of end.held.splice(0)) reply.send('');
     await Promise.all(asked);
-    const next = ask(pool.upstream(peer, 'http1'));
+    const next = ask(pool.upstream(peer, 'http'));
     await until(() => end.held.length === 1);
     end.held[0]?.send('room');
     expect((await next).body).toBe('room');
@@ -163,7 +167,7 @@ describe('ceilings', () => {
     using stage = new TunnelStage(domain);
     const silent = await silentPort();
     const { pool } = await stage.call('cart', { limits: { maxPending: 2 } });
-    const upstream = pool.upstream(stage.peer('prices', [silent.address]), 'http1');
+    const upstream = pool.upstream(stage.peer('prices', [silent.address]), 'http');
     const waiting = [begin(upstream), begin(upstream)];
     expect(await ask(upstream)).toMatchObject({ failed: { unreachable: 'too-many-requests-in-flight' } });
     await until(() => silent.connections === 1);
@@ -192,7 +196,7 @@ describe('deadlines', () => {
     const good = await stage.serve('prices');
     const { pool } = await stage.call('cart');
     const asked = Array.from({ length: 6 }, () =>
-      ask(pool.upstream(stage.peer('prices', [silent.address, good.address]), 'http1')),
+      ask(pool.upstream(stage.peer('prices', [silent.address, good.address]), 'http')),
     );
     await until(() => silent.connections > 0 && good.accepted > 0);
     await stage.clock.advance(3_000);
@@ -208,7 +212,7 @@ describe('deadlines', () => {
       'prices',
       silent.map(({ address }) => address),
     );
-    const asking = ask(pool.upstream(peer, 'http1'));
+    const asking = ask(pool.upstream(peer, 'http'));
     const reached = (): number => silent.reduce((sum, { connections }) => sum + connections, 0);
     await until(() => reached() === 1);
     await stage.clock.advance(3_000);
@@ -218,6 +222,22 @@ describe('deadlines', () => {
     expect(reached()).toBe(2);
     for (const port of silent) port.close();
   });
+
+  test('what the handshake took is missing for SETTINGS: one try is over when its time is', async () => {
+    using stage = new TunnelStage(domain);
+    const slow = await silentPort();
+    const { pool, events } = await stage.call('cart', { limits: { tryMs: 3_000, overallMs: 3_000 } });
+    const asking = ask(pool.upstream(stage.peer('prices', [slow.address]), 'http'));
+    await until(() => slow.connections === 1);
+    await stage.clock.advance(2_000);
+    await slow.shakeHands('prices');
+    await turns(); // the caller waits for SETTINGS now
+    expect(events).toEqual([]);
+    await stage.clock.advance(1_000);
+    expect(await asking).toHaveProperty('failed.unreachable');
+    expect(events).toMatchObject([{ event: 'failed', reason: 'handshake-failed' }]);
+    slow.close();
+  });
 });
 
 test('an agent that stops says so, and waits for nobody', async () => {
@@ -225,16 +245,24 @@ test('an agent that stops says so, and waits for nobody', async () => {
   const silent = await silentPort();
   const { pool } = await stage.call('cart');
   const peer = stage.peer('prices', [silent.address]);
-  const asking = ask(pool.upstream(peer, 'http1'));
+  const asking = ask(pool.upstream(peer, 'http'));
   await until(() => silent.connections === 1);
   pool.destroyAll();
   expect(await asking).toMatchObject({ failed: { unreachable: 'stopping' } });
-  expect(await ask(pool.upstream(peer, 'http1'))).toMatchObject({ failed: { unreachable: 'stopping' } });
+  expect(await ask(pool.upstream(peer, 'http'))).toMatchObject({ failed: { unreachable: 'stopping' } });
   silent.close();
 });
 
+interface SilentPort {
+  readonly address: Address;
+  readonly connections: number;
+  /** Ends the handshake of its first connection as this workload, and says nothing more. */
+  shakeHands(workload: string): Promise<void>;
+  close(): void;
+}
+
 /** Takes connections and says nothing. */
-async function silentPort(): Promise<{ address: Address; readonly connections: number; close(): void }> {
+async function silentPort(): Promise<SilentPort> {
   const sockets: Socket[] = [];
   const server = createServer((socket) => void sockets.push(socket.on('error', () => undefined)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -242,6 +270,14 @@ async function silentPort(): Promise<{ address: Address; readonly connections: n
     address: { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
     get connections() {
       return sockets.length;
+    },
+    async shakeHands(workload) {
+      const identity = createIdentityStore();
+      identity.replace(await domain.identity(workload, 600_000));
+      const tls = createTlsServer({ ...serverTlsOptions(identity.current()!), ALPNProtocols: ['h2'] });
+      const shaken = new Promise((resolve) => tls.once('secureConnection', resolve));
+      tls.emit('connection', sockets[0]);
+      await shaken;
     },
     close() {
       server.close();

@@ -72,7 +72,7 @@ describe('a foreign server of HTTP/1.1', () => {
       ),
     );
     const { pool } = await stage.call('cart');
-    const upstream = pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http1');
+    const upstream = pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http');
     for (let turn = 0; turn < 5; turn += 1) {
       expect((await ask(upstream)).body).toBe(`URI:${domain.spiffeId('cart')}`);
     }
@@ -83,7 +83,7 @@ describe('a foreign server of HTTP/1.1', () => {
     using stage = new TunnelStage(domain);
     const foreign = await listen(createHttpsServer(await tlsOptions(), (_request, reply) => void reply.end('ok')));
     const { pool } = await stage.call('cart');
-    const upstream = pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http1');
+    const upstream = pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http');
     await ask(upstream);
     await stage.clock.advance(5_000);
     await until(() => foreign.open.size === 0);
@@ -94,7 +94,7 @@ describe('a foreign server of HTTP/1.1', () => {
     using stage = new TunnelStage(domain);
     const foreign = await listen(createHttpsServer(await tlsOptions(), (_request, reply) => void reply.end('ok')));
     const cart = await stage.call('cart');
-    const upstream = cart.pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http1');
+    const upstream = cart.pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http');
     await ask(upstream);
     await cart.rotate();
     await until(() => foreign.open.size === 0);
@@ -113,7 +113,7 @@ describe('a foreign server of HTTP/1.1', () => {
       }),
     );
     const { pool } = await stage.call('cart');
-    const upstream = pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http1');
+    const upstream = pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http');
     const asking = begin(upstream);
     asking.sink.end([]);
     await until(() => asking.body() === 'half of it');
@@ -127,7 +127,7 @@ describe('a foreign server of HTTP/1.1', () => {
     let asked = 0;
     const foreign = await listen(createHttpsServer(options, () => void (asked += 1)));
     const { pool } = await stage.call('cart');
-    const upstream = pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http1');
+    const upstream = pool.upstream(stage.peer('prices', [foreign.address], { transport: 'mtls' }), 'http');
     expect(await ask(upstream)).toMatchObject({ failed: { unreachable: 'wrong-peer' } });
     expect(asked).toBe(0);
   });

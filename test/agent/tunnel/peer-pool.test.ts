@@ -15,9 +15,9 @@ describe('requests to a peer', () => {
     const prices = await stage.serve('prices');
     const { pool } = await stage.call('cart');
     const peer = stage.peer('prices', [prices.address]);
-    const replies = await Promise.all(Array.from({ length: 20 }, () => ask(pool.upstream(peer, 'http1'))));
+    const replies = await Promise.all(Array.from({ length: 20 }, () => ask(pool.upstream(peer, 'http'))));
     expect(new Set(replies.map(({ status, body }) => `${status} ${body}`))).toEqual(new Set(['200 prices']));
-    expect(await ask(pool.upstream(peer, 'http1'), '/next', Buffer.from('hello'))).toMatchObject({ status: 200 });
+    expect(await ask(pool.upstream(peer, 'http'), '/next', Buffer.from('hello'))).toMatchObject({ status: 200 });
     expect([prices.accepted, pool.sessions]).toEqual([1, 1]);
   });
 
@@ -25,7 +25,7 @@ describe('requests to a peer', () => {
     using stage = new TunnelStage(domain);
     const prices = await stage.serve('prices');
     const { pool } = await stage.call('cart');
-    const upstream = pool.upstream(stage.peer('prices', [prices.address]), 'http1');
+    const upstream = pool.upstream(stage.peer('prices', [prices.address]), 'http');
     await ask(upstream);
     const asking = begin(upstream);
     expect(asking.sink.constructor.name).toBe('KeptClient');

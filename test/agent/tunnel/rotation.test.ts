@@ -18,7 +18,7 @@ describe('when our identity is replaced', () => {
     using stage = new TunnelStage(domain);
     const prices = await stage.serve('prices', { app: { seen: [] } });
     const cart = await stage.call('cart');
-    const upstream = cart.pool.upstream(stage.peer('prices', [prices.address]), 'http1');
+    const upstream = cart.pool.upstream(stage.peer('prices', [prices.address]), 'http');
     await Promise.all([ask(upstream), ask(upstream), ask(upstream)]);
     await cart.rotate();
     await until(() => cart.pool.sessions === 2);
@@ -34,7 +34,7 @@ describe('when our identity is replaced', () => {
     const replies: StageReply[] = [];
     const prices = await stage.serve('prices', { app: { http: (_path, reply) => void replies.push(reply) } });
     const cart = await stage.call('cart');
-    const upstream = cart.pool.upstream(stage.peer('prices', [prices.address]), 'http1');
+    const upstream = cart.pool.upstream(stage.peer('prices', [prices.address]), 'http');
     const asking = ask(upstream);
     await until(() => replies.length === 1);
     await cart.rotate();
@@ -49,7 +49,7 @@ describe('when our identity is replaced', () => {
     using stage = new TunnelStage(domain);
     const prices = await stage.serve('prices');
     const cart = await stage.call('cart', { limits: { keepMs: 10_000 } });
-    const upstream = cart.pool.upstream(stage.peer('prices', [prices.address]), 'http1');
+    const upstream = cart.pool.upstream(stage.peer('prices', [prices.address]), 'http');
     await ask(upstream);
     for (let turn = 0; turn < 4; turn += 1) await stage.clock.advance(10_000);
     await cart.rotate();
@@ -62,7 +62,7 @@ describe('when our identity is replaced', () => {
     using stage = new TunnelStage(domain);
     const prices = await stage.serve('prices');
     const cart = await stage.call('cart');
-    const upstream = cart.pool.upstream(stage.peer('prices', [prices.address]), 'http1');
+    const upstream = cart.pool.upstream(stage.peer('prices', [prices.address]), 'http');
     await ask(upstream);
     prices.close();
     await cart.rotate();
@@ -96,12 +96,12 @@ describe('certificates that both ends prove anew on a session', () => {
     const cart = await stage.call('cart');
     const peer = stage.peer('prices', [prices.address]);
     const kept = await opaqueCaller(cart.pool.open(stage.peer('prices', [prices.address], { port: 7003 })));
-    await ask(cart.pool.upstream(peer, 'http1'));
+    await ask(cart.pool.upstream(peer, 'http'));
     prices.close(); // so that no new session can show the new certificate
     await cart.rotate();
     await until(() => cart.events.some(({ event }) => event === 'failed'));
     await kept.echo('proved');
-    await ask(cart.pool.upstream(peer, 'http1'));
+    await ask(cart.pool.upstream(peer, 'http'));
     expect(prices.app.seen?.at(-1)?.serialHex).toBe(cart.identity.current()?.svid.serialHex);
   });
 

@@ -17,18 +17,17 @@ beforeAll(async () => {
 
 describe('a stream that is refused', () => {
   test.each([
-    ['to a port nobody offers', 7999, undefined, 'app-unreachable'],
-    ['that no rule admits', 7003, 'no-rule-matches', 'refused-by-peer'],
-    ['to an app that is away', 7003, 'app-unreachable', 'app-unreachable'],
-    ['beyond what the app may be asked', 7003, 'too-many-requests', 'app-unreachable'],
-    ['whose certificate has expired', 7003, 'peer-svid-expired', 'own-svid-expired'],
+    ['to a port nobody offers', 7999, undefined, 'no-such-port'],
+    ['that no rule admits', 7003, 403, 'refused-by-peer'],
+    ['to an app that is away', 7003, 503, 'app-unreachable'],
+    ['whose certificate has expired', 7003, 401, 'own-svid-expired'],
   ] as const)('%s says why', async (_name, port, opaque, expected) => {
     using stage = new TunnelStage(domain);
     const prices = await stage.serve('prices', { app: opaque === undefined ? {} : { opaque } });
     const { pool } = await stage.call('cart');
     const peer = stage.peer('prices', [prices.address], { port });
     expect(await pool.open(peer)).toEqual({ ok: false, reason: expected });
-    expect((await ask(pool.upstream(stage.peer('prices', [prices.address]), 'http1'))).status).toBe(200);
+    expect((await ask(pool.upstream(stage.peer('prices', [prices.address]), 'http'))).status).toBe(200);
   });
 
   test('is not even asked for once our own certificate has expired, though what is open lives on', async () => {
@@ -52,7 +51,7 @@ test('HTTP/2 requests and HTTP/1.1 streams share one session', async () => {
   const peer = stage.peer('prices', [prices.address]);
   const replies = await Promise.all([
     ask(pool.upstream(peer, 'http2')),
-    ask(pool.upstream(peer, 'http1')),
+    ask(pool.upstream(peer, 'http')),
     ask(pool.upstream(peer, 'http2'), '/post', Buffer.from('body')),
   ]);
   for (const { status, body } of replies) expect([status, body]).toEqual([200, 'prices']);
@@ -111,9 +110,9 @@ describe('an agent that stops', () => {
       await stage.serve('prices'),
     ];
     const { pool } = await stage.call('cart');
-    const asked = ask(pool.upstream(stage.peer('prices', [leaving.address]), 'http1'));
+    const asked = ask(pool.upstream(stage.peer('prices', [leaving.address]), 'http'));
     await until(() => held.length === 1);
-    const upstream = pool.upstream(stage.peer('prices', [leaving.address, staying.address]), 'http1');
+    const upstream = pool.upstream(stage.peer('prices', [leaving.address, staying.address]), 'http');
     leaving.close();
     leaving.sessions[0]?.drain();
     await turns(20);
@@ -129,7 +128,7 @@ describe('an agent that stops', () => {
     using stage = new TunnelStage(domain);
     const prices = await stage.serve('prices');
     const { pool } = await stage.call('cart');
-    const upstream = pool.upstream(stage.peer('prices', [prices.address]), 'http1');
+    const upstream = pool.upstream(stage.peer('prices', [prices.address]), 'http');
     await ask(upstream);
     prices.sessions[0]?.drain();
     await stage.clock.advance(2_000);

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { WorkerPlace } from '#agent/h2/types.ts';
 import { readSettings, writeSettings } from '#agent/h2/session-settings.ts';
-import { tunnelSettings } from '#agent/tunnel/tunnel-h2.ts';
+import { tunnelSettings } from '#agent/tunnel/open-tunnel-h2.ts';
 import { WorkerSpread, type Spreadable } from '#agent/tunnel/worker-spread.ts';
 import { ask } from '#support/ask.ts';
 import { createTestDomain, type TestDomain } from '#support/identities.ts';
@@ -75,7 +75,7 @@ describe('a peer with two workers', () => {
   });
 
   /** So many requests at once, all in flight until they are answered together. */
-  async function busyStage(worker: (connection: number) => WorkerPlace, version: 'http1' | 'http2' = 'http1') {
+  async function busyStage(worker: (connection: number) => WorkerPlace, version: 'http' | 'http2' = 'http') {
     const stage = new TunnelStage(domain);
     const replies: StageReply[] = [];
     const app = { http: (_path: string, reply: StageReply) => void replies.push(reply) };
@@ -98,7 +98,7 @@ describe('a peer with two workers', () => {
     expect(cart.pool.sessions).toBe(1);
   });
 
-  test.each(['http1', 'http2'] as const)('has one to each when there is much, and both carry %s', async (version) => {
+  test.each(['http', 'http2'] as const)('has one to each when there is much, and both carry %s', async (version) => {
     const second = 4; // by chance the first three connections reach the same worker
     const place = (connection: number): WorkerPlace => ({ worker: connection < second ? 1 : 2, of: 2 });
     const { stage, prices, cart, askAll } = await busyStage(place, version);

@@ -1,4 +1,4 @@
-import { startProcessPair, type ProcessPair } from '../process-pair.ts';
+import { startProcessPair, type ProcessPair } from '#support/process-pair.ts';
 import {
   startNginxBackend,
   startNodeBackend,

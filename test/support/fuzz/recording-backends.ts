@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { freePort } from '../agent-process.ts';
-import { untilOpen } from '../until-open.ts';
+import { freePort } from '#support/agent-process.ts';
+import { untilOpen } from '#support/until-open.ts';
 
 /** One request as a backend read it. */
 export interface BackendRequest {

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { runProgram } from '../programs.ts';
+import { runProgram } from '#support/programs.ts';
 import type { InteropCase } from './interop-cases.ts';
 import type { InteropServer } from './interop-server.ts';
 

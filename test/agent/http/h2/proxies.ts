@@ -74,7 +74,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
         })
       : createH1Upstream<Unreached>(
           dialBy((signal) => connectTcp(loopback(options.appPort), { clock: systemClock, signal })),
-          { limits, deadlines, maxConnections: 100 },
+          { limits, deadlines, maxConnections: 100, queue: { maxRequests: 100, maxMs: 5_000, problem: 'no-stream' } },
         );
   const answer = (status: number, what: string) => {
     proxy.notes.push(what);

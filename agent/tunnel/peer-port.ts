@@ -1,32 +1,30 @@
 import { createH2Upstream } from '#agent/http/h2/h2-upstream.ts';
 import { headerField } from '#agent/http/header-field.ts';
 import type { Upstream } from '#agent/http/message.ts';
+import { portHeader } from '#agent/http/port-header.ts';
+import type { Dialer, Target } from './dialer.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Endpoints } from './endpoints.ts';
 import type { OpenProblem, Peer } from './peer.ts';
 import { PeerSessions } from './peer-sessions.ts';
 import { PeerUpstream, type UpstreamParts } from './peer-upstream.ts';
-import type { PlainWay } from './plain-way.ts';
-import type { SessionSlot } from './session-slot.ts';
-import type { Target, Way } from './way.ts';
-
-/** Names the port of an HTTP/2 request in a tunnel, as the CONNECT authority names it for a stream. */
-export const portHeader = 'x-eastwest-port';
+import type { PlainDialer } from './plain-dialer.ts';
+import type { SessionDialer } from './session-dialer.ts';
 
 /** All connections of an agent, by what they speak. */
 export interface AllEndpoints {
-  readonly tunnel: Endpoints<SessionSlot>;
-  readonly foreignHttp2: Endpoints<SessionSlot>;
-  readonly foreignHttp1: Endpoints<PlainWay>;
-  readonly foreignOpaque: Endpoints<PlainWay>;
+  readonly tunnel: Endpoints<SessionDialer>;
+  readonly foreignHttp2: Endpoints<SessionDialer>;
+  readonly foreignHttp: Endpoints<PlainDialer>;
+  readonly foreignOpaque: Endpoints<PlainDialer>;
 }
 
-/** How one port of a peer is reached; what nobody asks for is not made. */
-export class PeerWays {
+/** One port of a peer, by what is spoken with it; what nobody asks for is not made. */
+export class PeerPort {
   #peer: Peer;
   readonly #parts: UpstreamParts;
   readonly #all: AllEndpoints;
-  #http1: PeerUpstream | undefined;
+  #http: PeerUpstream | undefined;
   #opaque: PeerUpstream | undefined;
   #sessions: PeerSessions | undefined;
   #http2: Upstream<OpenProblem> | undefined;
@@ -37,17 +35,17 @@ export class PeerWays {
     this.#parts = parts;
   }
 
-  get http1(): PeerUpstream {
-    if (this.#http1 === undefined) {
-      this.#http1 = new PeerUpstream(this.#peer.port, this.#parts);
+  get http(): PeerUpstream {
+    if (this.#http === undefined) {
+      this.#http = new PeerUpstream(this.#peer.port, this.#parts);
       this.#tell();
     }
-    return this.#http1;
+    return this.#http;
   }
 
   /** Inside a tunnel all byte streams are alike; a foreign server is told by ALPN. */
   get opaque(): PeerUpstream {
-    if (this.#peer.transport === 'tunnel') return this.http1;
+    if (this.#peer.transport === 'tunnel') return this.http;
     if (this.#opaque === undefined) {
       this.#opaque = new PeerUpstream(this.#peer.port, this.#parts);
       this.#tell();
@@ -80,25 +78,27 @@ export class PeerWays {
   }
 
   sweep(ticks: number): void {
-    this.#http1?.sweep(ticks);
+    this.#http?.sweep(ticks);
     this.#opaque?.sweep(ticks);
   }
 
   #tell(): void {
-    const { tunnel, foreignHttp1, foreignHttp2, foreignOpaque } = this.#all;
+    const { tunnel, foreignHttp, foreignHttp2, foreignOpaque } = this.#all;
     const isTunnel = this.#peer.transport === 'tunnel';
-    this.#http1?.replaceEndpoints(this.#at<Way>(isTunnel ? tunnel : foreignHttp1));
-    this.#opaque?.replaceEndpoints(this.#at(foreignOpaque));
-    this.#sessions?.replaceEndpoints(this.#at(isTunnel ? tunnel : foreignHttp2));
+    this.#http?.replaceEndpoints(this.#endpointsAmong<Dialer>(isTunnel ? tunnel : foreignHttp));
+    this.#opaque?.replaceEndpoints(this.#endpointsAmong(foreignOpaque));
+    this.#sessions?.replaceEndpoints(this.#endpointsAmong(isTunnel ? tunnel : foreignHttp2));
   }
 
-  #at<W extends Way>(endpoints: { at(target: Target): Endpoint<W> }): Endpoint<W>[] {
-    const { endpoints: addresses, spiffeId } = this.#peer;
-    return [...new Set(addresses.map((address) => endpoints.at({ address, expected: spiffeId })))];
+  #endpointsAmong<D extends Dialer>(all: { to(target: Target): Endpoint<D> }): Endpoint<D>[] {
+    const { endpoints, spiffeId } = this.#peer;
+    return [...new Set(endpoints.map((address) => all.to({ address, expected: spiffeId })))];
   }
 }
 
 function hasSameEndpoints({ endpoints: a }: Peer, { endpoints: b }: Peer): boolean {
   if (a === b) return true;
-  return a.length === b.length && a.every(({ host, port }, at) => host === b[at]?.host && port === b[at]?.port);
+  return (
+    a.length === b.length && a.every(({ host, port }, index) => host === b[index]?.host && port === b[index]?.port)
+  );
 }

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RequestSink, ResponseSink } from '#agent/http/message.ts';
-import type { OpenProblem } from '#agent/tunnel/peer.ts';
-import { WaitingRequest } from '#agent/tunnel/waiting-request.ts';
+import { WaitingRequest } from '#agent/http/waiting-request.ts';
 import { requestFor } from '#support/ask.ts';
 
 function stage(takes: (bytes: Buffer) => boolean = () => true) {
@@ -19,7 +18,7 @@ function stage(takes: (bytes: Buffer) => boolean = () => true) {
   const response = {
     onRequestDrain: () => void log.push('drain'),
     failed: (problem: { unreachable: string }) => void log.push(`failed ${problem.unreachable}`),
-  } as unknown as ResponseSink<OpenProblem>;
+  } as unknown as ResponseSink<string>;
   return { log, sink, waiting: new WaitingRequest(requestFor('/', 10), response) };
 }
 
@@ -61,14 +60,14 @@ test('a caller that reads slowly from the start is heeded', () => {
 test('a caller that has left is told nothing', () => {
   const { log, waiting } = stage();
   waiting.abort();
-  waiting.fail('unreachable');
+  waiting.fail({ unreachable: 'unreachable' });
   expect([log, waiting.isOver]).toEqual([[], true]);
 });
 
 test('a failure is told once', () => {
   const { log, waiting } = stage();
   waiting.data(Buffer.from('one'));
-  waiting.fail('unreachable');
-  waiting.fail('unreachable');
+  waiting.fail({ unreachable: 'unreachable' });
+  waiting.fail({ unreachable: 'unreachable' });
   expect(log).toEqual(['failed unreachable']);
 });

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { chooseOfTwo } from '#agent/tunnel/choose.ts';
-import { EndpointChoice } from '#agent/tunnel/endpoint-choice.ts';
+import { EndpointChoice, chooseOfTwo } from '#agent/tunnel/endpoint-choice.ts';
 import { createFakeClock } from '#support/fake-clock.ts';
 import { seededRandom } from '#support/seeded-random.ts';
 

@@ -5,7 +5,7 @@ import type { Clock } from '#runtime/clock.ts';
 import { letGo } from './let-go.ts';
 
 /** The far end of an opaque stream, open and unread. Either `join` or `letGo` is called, once. */
-export interface OpaqueWay {
+export interface FarEnd {
   readonly pipe: Pipe;
   /** Joins it to the caller's pipe, and counts the stream until it ends. */
   join(caller: Pipe): HttpConnection;
@@ -17,7 +17,7 @@ export interface OpaqueWay {
  * Opens the far end and calls back once, at once or later; undefined: it cannot be had, which has been counted and
  * logged. The function it gives stops the attempt, and then nothing is called.
  */
-export type OpenOpaque = (onOpened: (way: OpaqueWay | undefined) => void) => () => void;
+export type OpenOpaque = (onOpened: (farEnd: FarEnd | undefined) => void) => () => void;
 
 /** Who keeps the books of opaque streams. */
 export interface OpaqueReport {
@@ -25,7 +25,7 @@ export interface OpaqueReport {
   upgradeEnded(end: StreamEnd): void;
 }
 
-export function createOpaqueWay(pipe: Pipe, report: OpaqueReport, clock: Clock): OpaqueWay {
+export function createFarEnd(pipe: Pipe, report: OpaqueReport, clock: Clock): FarEnd {
   return {
     pipe,
     join(caller) {

@@ -1,40 +1,56 @@
-import type { H1Client, H1ClientOptions, H1ClientOwner } from '#agent/http/h1-client.ts';
+import { H1Client, type H1ClientOptions, type H1ClientOwner } from '#agent/http/h1-client.ts';
 import type { Forwarded, RequestSink, ResponseSink } from '#agent/http/message.ts';
+import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { Result } from '#runtime/result.ts';
-import type { Carrier, PeerStream, StreamOwner } from './carrier.ts';
+import type { PeerConnection, PeerStream } from './dialer.ts';
 import type { Endpoint, EndpointUser } from './endpoint.ts';
-import type { Choosable } from './endpoint-choice.ts';
-import { KeptClient } from './kept-client.ts';
+import type { Candidate } from './endpoint-choice.ts';
 import type { OpenProblem } from './peer.ts';
+import type { PipeOwner } from './stream-pipe.ts';
 
-/** What the places of one peer's port count together. */
-export interface PlaceOwner {
+/** What the endpoints of one peer's port count together. */
+export interface KeptStreamsOwner {
   /** Byte streams that are open, kept ones included. */
   streams: number;
   /** Those that lie idle. */
   kept: number;
   readonly http: Pick<H1ClientOptions, 'limits' | 'deadlines'>;
-  /** Sends a request again that met a stream which was just being closed. */
-  again(request: Forwarded, response: ResponseSink<never>): RequestSink;
+  /** Sends a request, also again one that met a stream which was just being closed. */
+  start(request: Forwarded, response: ResponseSink<OpenProblem>): RequestSink;
+  /** An endpoint was set aside, or is good again. */
   onStanding(): void;
+}
+
+/** A stream to a peer that carries one HTTP/1.1 exchange after another, and where it lies between them. */
+export class KeptClient extends H1Client {
+  readonly connection: PeerConnection;
+  /** Among the kept streams; −1 while it is in use. */
+  index = -1;
+  /** How often the clock of kept streams had ticked when it was put there. */
+  sinceTick = 0;
+
+  constructor(pipe: Pipe, connection: PeerConnection, options: H1ClientOptions) {
+    super(pipe, options);
+    this.connection = connection;
+  }
 }
 
 /**
  * One endpoint as a port of a peer uses it: its streams for HTTP/1.1, of which those without a request are kept and
  * shared by all callers. Only this side ends a kept stream, so no request meets one that is just being closed.
  */
-export class Place implements Choosable, EndpointUser, H1ClientOwner, StreamOwner {
+export class KeptStreams implements Candidate, EndpointUser, H1ClientOwner, PipeOwner {
   readonly endpoint: Endpoint;
-  readonly #owner: PlaceOwner;
+  readonly #owner: KeptStreamsOwner;
   readonly #options: H1ClientOptions;
   readonly #kept: KeptClient[] = [];
   #tick = 0;
   #isLeaving = false;
 
-  constructor(endpoint: Endpoint, owner: PlaceOwner) {
+  constructor(endpoint: Endpoint, owner: KeptStreamsOwner) {
     this.endpoint = endpoint;
     this.#owner = owner;
-    this.#options = { ...owner.http, owner: this, idleMs: endpoint.way.idleMs };
+    this.#options = { ...owner.http, owner: this, idleMs: endpoint.dialer.idleMs };
     endpoint.users.add(this);
   }
 
@@ -49,7 +65,7 @@ export class Place implements Choosable, EndpointUser, H1ClientOwner, StreamOwne
   take(): KeptClient | undefined {
     for (let client = this.#kept.pop(); client !== undefined; client = this.#kept.pop()) {
       this.#left(client);
-      if (client.isIdle && client.carrier.isUsable) return client;
+      if (client.isIdle && client.connection.isUsable) return client;
       client.retire();
     }
     return undefined;
@@ -57,23 +73,25 @@ export class Place implements Choosable, EndpointUser, H1ClientOwner, StreamOwne
 
   async open(port: number, deadlineMs: number): Promise<Result<PeerStream, OpenProblem>> {
     const { endpoint } = this;
-    const opened = await endpoint.attempt(deadlineMs, () => endpoint.way.openStream({ port, deadlineMs, owner: this }));
+    const opened = await endpoint.attempt(deadlineMs, () =>
+      endpoint.dialer.openStream({ port, deadlineMs, owner: this }),
+    );
     if (opened.ok) this.#owner.streams += 1;
     return opened;
   }
 
   /** A stream for HTTP/1.1 of what `open` gave. */
-  client({ pipe, carrier }: PeerStream): KeptClient {
-    return new KeptClient(pipe, carrier, this.#options);
+  client({ pipe, connection }: PeerStream): KeptClient {
+    return new KeptClient(pipe, connection, this.#options);
   }
 
   /** Keeps a stream on which no request is in flight. */
   keep(client: KeptClient): void {
-    const { carrier } = client;
-    if (this.#isLeaving || carrier.isRetired || carrier.excess > 0) return this.#letLeave(client);
-    client.at = this.#kept.push(client) - 1;
+    const { connection } = client;
+    if (this.#isLeaving || connection.isRetired || connection.excess > 0) return this.#letLeave(client);
+    client.index = this.#kept.push(client) - 1;
     client.sinceTick = this.#tick;
-    carrier.keptStreams += 1;
+    connection.keptStreams += 1;
     this.#owner.kept += 1;
   }
 
@@ -90,13 +108,13 @@ export class Place implements Choosable, EndpointUser, H1ClientOwner, StreamOwne
     this.#release(() => true);
   }
 
-  letGo(carrier: Carrier): void {
-    this.#release((client) => client.carrier === carrier);
+  onRetired(connection: PeerConnection): void {
+    this.#release((client) => client.connection === connection);
   }
   onStanding(): void {
     this.#owner.onStanding();
   }
-  onStreamOver(): void {
+  onPipeOver(): void {
     this.#owner.streams -= 1;
   }
 
@@ -107,11 +125,11 @@ export class Place implements Choosable, EndpointUser, H1ClientOwner, StreamOwne
     this.#remove(client as KeptClient);
   }
   repeat(request: Forwarded, response: ResponseSink<never>): RequestSink {
-    return this.#owner.again(request, response);
+    return this.#owner.start(request, response);
   }
 
   #letLeave(client: KeptClient): void {
-    if (client.carrier.excess > 0) client.carrier.excess -= 1;
+    if (client.connection.excess > 0) client.connection.excess -= 1;
     client.retire();
   }
   #release(isDue: (client: KeptClient) => boolean): void {
@@ -121,18 +139,18 @@ export class Place implements Choosable, EndpointUser, H1ClientOwner, StreamOwne
     }
   }
   #remove(client: KeptClient): void {
-    const { at } = client;
-    if (at < 0) return;
+    const { index } = client;
+    if (index < 0) return;
     const last = this.#kept.pop()!;
     if (last !== client) {
-      this.#kept[at] = last;
-      last.at = at;
+      this.#kept[index] = last;
+      last.index = index;
     }
     this.#left(client);
   }
   #left(client: KeptClient): void {
-    client.at = -1;
-    client.carrier.keptStreams -= 1;
+    client.index = -1;
+    client.connection.keptStreams -= 1;
     this.#owner.kept -= 1;
   }
 }

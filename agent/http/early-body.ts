@@ -1,5 +1,5 @@
-import type { HeaderField } from '#agent/http/header-field.ts';
-import type { RequestSink } from '#agent/http/message.ts';
+import type { HeaderField } from './header-field.ts';
+import type { RequestSink } from './message.ts';
 
 /** What arrived of a body before there was anybody to give it to: at most a window's worth, copied. */
 export class EarlyBody {

@@ -2,23 +2,25 @@ import type { IdentityStore } from '#agent/identity/store.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { singleFlight } from '#runtime/single-flight.ts';
+import { authorityOf } from './authority.ts';
+import type { Dialer, DialOrder, OnRetired, PeerStream, Target } from './dialer.ts';
 import type { OpenProblem } from './peer.ts';
 import type { PeerSession, SessionOwner } from './peer-session.ts';
-import { openTunnelStream } from './open-tunnel-stream.ts';
-import type { Keeper, SessionWay, Target, WayOrder } from './way.ts';
-import type { PeerStream } from './carrier.ts';
 import { WorkerSpread } from './worker-spread.ts';
 
-export interface SlotParts {
+export interface SessionDialerParts {
   readonly identity: IdentityStore;
   readonly clock: Clock;
   /** Dials, verifies, and waits for the peer's SETTINGS. */
   readonly connect: (target: Target, owner: SessionOwner) => Promise<Result<PeerSession, OpenProblem>>;
-  readonly keeper: Keeper;
+  readonly onRetired: OnRetired;
 }
 
 /** How often, at most, a session that still serves is tried to be renewed. */
 const renewEveryMs = 1_000;
+
+/** Sessions that one stream is tried on. */
+const maxAttempts = 3;
 
 /** Where a peer allows few streams on one connection, so many connections at most. */
 const maxSessions = 8;
@@ -28,11 +30,11 @@ const maxSessions = 8;
  * new one is made first, then it is retired. What cannot be renewed goes on until its hard end: the last good stays.
  * Further ones are made while all are full, and to other workers of the peer's agent while there is much to do.
  */
-export class SessionSlot implements SessionOwner, SessionWay {
-  readonly target: Target;
+export class SessionDialer implements Dialer, SessionOwner {
   /** The peer's agent never ends an idle stream. */
   readonly idleMs = Infinity;
-  readonly #parts: SlotParts;
+  readonly #target: Target;
+  readonly #parts: SessionDialerParts;
   /** The newest first. */
   #serving: PeerSession[] = [];
   readonly #live = new Set<PeerSession>();
@@ -44,8 +46,8 @@ export class SessionSlot implements SessionOwner, SessionWay {
   #wasUsed = false;
   #isLeaving = false;
 
-  constructor(target: Target, parts: SlotParts) {
-    this.target = target;
+  constructor(target: Target, parts: SessionDialerParts) {
+    this.#target = target;
     this.#parts = parts;
     this.#connect = singleFlight(() => this.#connectNow());
   }
@@ -60,6 +62,7 @@ export class SessionSlot implements SessionOwner, SessionWay {
     return this.#live.size;
   }
 
+  /** A session that takes a stream at once; undefined where one must be waited for. */
   ready(): PeerSession | undefined {
     this.#wasUsed = true;
     const first = this.#serving[0];
@@ -83,8 +86,8 @@ export class SessionSlot implements SessionOwner, SessionWay {
     });
   }
 
-  async openStream(order: WayOrder): Promise<Result<PeerStream, OpenProblem>> {
-    const opened = await openTunnelStream(this, order, this.#parts.clock);
+  async openStream(order: DialOrder): Promise<Result<PeerStream, OpenProblem>> {
+    const opened = await this.#openStream(order);
     this.#mayBeMuch();
     return opened;
   }
@@ -117,10 +120,28 @@ export class SessionSlot implements SessionOwner, SessionWay {
   }
   onRetired(session: PeerSession): void {
     this.#serving = this.#serving.filter((other) => other !== session);
-    this.#parts.keeper.letGo(session);
+    this.#parts.onRetired(session);
   }
   onClosed(session: PeerSession): void {
     this.#live.delete(session);
+  }
+
+  /** A CONNECT stream. */
+  async #openStream(order: DialOrder): Promise<Result<PeerStream, OpenProblem>> {
+    const { clock } = this.#parts;
+    const authority = authorityOf({ host: this.#target.address.host, port: order.port });
+    const giveUpMs = clock.monotonic() + order.deadlineMs;
+    for (let attempt = 1; ; attempt += 1) {
+      const obtained = await this.obtain(giveUpMs - clock.monotonic());
+      if (!obtained.ok) return obtained;
+      const connection = obtained.value;
+      const opened = await connection.openStream({ ...order, authority, deadlineMs: giveUpMs - clock.monotonic() });
+      if (opened.ok) return ok({ pipe: opened.value, connection });
+      if (opened.reason === 'full') continue; // another session is made, or there are enough
+      // It was retired, or said goodbye, just as we chose it; nothing of the app's was sent: the next one is asked.
+      const isLate = opened.reason === 'unreachable' && !connection.isUsable;
+      if (!isLate || attempt >= maxAttempts) return refuse(opened.reason);
+    }
   }
 
   #findReady(): PeerSession | undefined {
@@ -150,7 +171,7 @@ export class SessionSlot implements SessionOwner, SessionWay {
   }
 
   async #connectNow(): Promise<Result<PeerSession, OpenProblem>> {
-    const connected = await this.#parts.connect(this.target, this);
+    const connected = await this.#parts.connect(this.#target, this);
     if (!connected.ok) return connected;
     const session = connected.value;
     if (!this.#lives(session)) return refuse('unreachable');
@@ -170,7 +191,7 @@ export class SessionSlot implements SessionOwner, SessionWay {
     if (this.#isSpreading || this.#isLeaving) return;
     this.#isSpreading = true;
     while (this.#spread.wants(this.#serving) && !this.#isLeaving) {
-      const connected = await this.#parts.connect(this.target, this);
+      const connected = await this.#parts.connect(this.#target, this);
       if (!connected.ok || !this.#lives(connected.value)) this.#spread.giveUp();
       else this.#join(connected.value);
     }
