@@ -47,12 +47,11 @@ test.each(shownFiles)('%s of the README is read without a problem', (name, text)
   expect(read).toMatchObject({ ok: true });
 });
 
-test.each(Object.entries(filesIn('docs/gateway.md')))(
-  '%s of docs/gateway.md is read without a problem',
-  (_name, text) => {
+describe.each(['docs/gateway.md', 'docs/data-path.md'])('%s', (document) => {
+  test.each(Object.entries(filesIn(document)))('%s of it is read without a problem', (_name, text) => {
     expect(parseAgentConfig(text)).toMatchObject({ ok: true });
-  },
-);
+  });
+});
 
 test('the README shows a mesh file and an agent of each kind', () => {
   expect(shownFiles.map(([name]) => name)).toEqual(['mesh.yaml', 'greeter.yaml', 'asker.yaml', 'agent.yaml']);

@@ -1,3 +1,4 @@
+import { noBytes } from '#agent/pipe/no-bytes.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { giveSlab, largeBytes as slabBytes, takeSlab } from '#agent/pipe/slabs.ts';
@@ -5,9 +6,8 @@ import { later, type Flushable } from '#agent/pipe/turn.ts';
 import { frameFlag, frameHeadBytes, frameType, smallestMaxFrameBytes, writeUint32 } from './frames.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 
-const nothing = Buffer.alloc(0);
 const noFrame = -1;
-/** The longest DATA that we send in a frame: with its head it fills one TLS record, and four of them a slab. */
+/** The longest DATA that we send in a frame: with its head it fills one TLS record, and five of them a slab. */
 const longestDataBytes = smallestMaxFrameBytes - frameHeadBytes;
 
 /**
@@ -23,7 +23,7 @@ export class FrameWriter implements Flushable {
   /** The longest DATA payload that one frame may have. */
   readonly maxDataBytes = longestDataBytes;
   readonly #pipe: Pipe;
-  #slab: Buffer = nothing;
+  #slab: Buffer = noBytes;
   #at = 0;
   #isScheduled = false;
   /** Where the head of the last frame stands, while that is a DATA frame which may grow. */
@@ -106,10 +106,10 @@ export class FrameWriter implements Flushable {
 
   flush(): void {
     this.#isScheduled = false;
-    if (this.#slab === nothing) return;
+    if (this.#slab === noBytes) return;
     this.#push();
     giveSlab(this.#slab);
-    this.#slab = nothing;
+    this.#slab = noBytes;
   }
 
   #numberFrame(type: number, streamId: number, value: number): void {
@@ -163,7 +163,7 @@ export class FrameWriter implements Flushable {
 
   /** Has the slab take so many bytes more. */
   #room(bytes: number): void {
-    if (this.#slab === nothing) this.#start();
+    if (this.#slab === noBytes) this.#start();
     else if (this.#at + bytes > slabBytes) this.#push();
   }
 

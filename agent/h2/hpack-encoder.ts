@@ -1,3 +1,4 @@
+import { noBytes } from '#agent/pipe/no-bytes.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import { entryOverhead, staticTable } from './hpack-static.ts';
 import { isMarkedNeverIndexed, isSecretName } from './never-indexed.ts';
@@ -52,7 +53,7 @@ export class HpackEncoder {
   #maxTableBytes = 4_096;
   /** The smallest limit since the last block; -1: none is to be told. */
   #toldSmallest = -1;
-  #into: Buffer = Buffer.alloc(0);
+  #into: Buffer = noBytes;
   #at = 0;
 
   /** SETTINGS_HEADER_TABLE_SIZE of the peer. Told at the start of the next block (RFC 7541, section 4.2). */

@@ -1,4 +1,5 @@
 import type { HeaderField } from '#agent/http/header-field.ts';
+import { deafHandler } from './deaf-handler.ts';
 import type { SendQueue } from './send-queue.ts';
 import type { H2ErrorCode, H2Stream, H2StreamHandler } from './types.ts';
 
@@ -12,15 +13,6 @@ export interface StreamOwner {
   pause(stream: Stream): void;
   resume(stream: Stream): void;
 }
-
-/** Told to nobody: for streams that have broken, or whose handler was not set yet. */
-const deafHandler: H2StreamHandler = {
-  onHeaders: () => undefined,
-  onData: () => undefined,
-  onEnd: () => undefined,
-  onReset: () => undefined,
-  onDrain: () => undefined,
-};
 
 /** One stream with all that the session keeps about it. What is not in `H2Stream` is the session's own. */
 export class Stream implements H2Stream {

@@ -1,3 +1,4 @@
+import { noBytes } from '#agent/pipe/no-bytes.ts';
 import { BodyReader, type BodyProblem } from './body.ts';
 import { HeadGatherer } from './head-gatherer.ts';
 import { readResponseHead, type HeaderField, type HeadProblem, type ResponseHead } from './head.ts';
@@ -17,7 +18,6 @@ interface Answered {
   readonly filterFields: Forwarded['filterFields'];
 }
 
-const nothing: Buffer = Buffer.alloc(0);
 const noTrailers: readonly HeaderField[] = Object.freeze([]);
 
 /** Reads answers, one after another, however their bytes are cut into pieces; walked through by `step`. */
@@ -29,7 +29,7 @@ export class AnswerReader {
   /** After `refused`. */
   problem: HeadProblem | BodyProblem | 'protected-header-in-connection' = 'bad-status-line';
   /** The bytes in which `at` counts: those given, or all of a head that came in pieces. Not after `more` and `done`. */
-  bytes: Buffer = nothing;
+  bytes: Buffer = noBytes;
   /** After `done`: how many bytes follow the answer. */
   excess = 0;
   /** Behind what was taken. */
@@ -82,7 +82,7 @@ export class AnswerReader {
     this.bytes = bytes;
     const step = this.#place === 'head' ? this.#readHead(from) : this.#readBody(from);
     if (step === 'done') this.excess = bytes.length - this.at;
-    if (step === 'done' || step === 'more') this.bytes = nothing; // it would be kept alive as long as the connection
+    if (step === 'done' || step === 'more') this.bytes = noBytes; // it would be kept alive as long as the connection
     return step;
   }
 

@@ -1,3 +1,4 @@
+import { noBytes } from '#agent/pipe/no-bytes.ts';
 import { ChunkLineReader, type ChunkLineProblem } from './chunk-line.ts';
 import type { Framing } from './framing.ts';
 import { foldedName, readFieldLines, type HeaderField } from './header-field.ts';
@@ -13,7 +14,6 @@ export type BodyProblem = ChunkLineProblem | 'bad-chunk-end' | 'trailers-too-lar
 /** What the next bytes of a body come to: a piece of it, its end, not enough yet, or a reason to refuse it. */
 export type BodyStep = 'data' | 'more' | 'done' | BodyProblem;
 
-const nothing: Buffer = Buffer.alloc(0);
 const noTrailers: readonly HeaderField[] = Object.freeze([]);
 
 /**
@@ -22,7 +22,7 @@ const noTrailers: readonly HeaderField[] = Object.freeze([]);
  */
 export class BodyReader {
   /** After `data`: the piece, a view of the bytes given. Never empty. */
-  data: Buffer = nothing;
+  data: Buffer = noBytes;
   /** After any step: the offset behind what was taken. */
   at = 0;
   /** After `done`: without those that do not belong in trailers. */
@@ -32,7 +32,7 @@ export class BodyReader {
   #place: 'plain' | 'line' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done' | 'refused' = 'done';
   /** Of the body or of the chunk; Infinity until the stream's end. */
   #left = 0;
-  #trailerBytes: Buffer = nothing;
+  #trailerBytes: Buffer = noBytes;
   #problem: BodyProblem = 'bad-chunk-size';
 
   constructor(limits: BodyLimits) {
@@ -41,7 +41,7 @@ export class BodyReader {
 
   begin(framing: Framing): void {
     this.trailers = noTrailers;
-    this.#trailerBytes = nothing;
+    this.#trailerBytes = noBytes;
     if (framing.kind === 'chunked') {
       this.#place = 'line';
       this.#line.begin();
@@ -78,7 +78,7 @@ export class BodyReader {
 
   #verdict(at: number): BodyStep {
     this.at = at;
-    this.data = nothing; // a view would keep the whole of what was read alive
+    this.data = noBytes; // a view would keep the whole of what was read alive
     if (this.#place === 'done') return 'done';
     return this.#place === 'refused' ? this.#problem : 'more';
   }
@@ -121,7 +121,7 @@ export class BodyReader {
       this.#trailerBytes = before === 0 ? Buffer.from(fresh) : gathered; // a copy: the caller may reuse its bytes
       return at + fresh.length;
     }
-    this.#trailerBytes = nothing;
+    this.#trailerBytes = noBytes;
     this.#place = 'done';
     if (end > 2) this.#parseTrailers(gathered, end - 2);
     return at + end - before;

@@ -1,3 +1,4 @@
+import { noBytes } from '#agent/pipe/no-bytes.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 
 /** Whoever takes what arrives, piece by piece, when it can. */
@@ -70,7 +71,7 @@ export class Intake {
   }
 
   #takeHeld(): Buffer {
-    const held = this.#held ?? Buffer.alloc(0);
+    const held = this.#held ?? noBytes;
     this.#held = undefined;
     return this.#heldMore.length === 0 ? held : Buffer.concat([held, ...this.#heldMore.splice(0)]);
   }

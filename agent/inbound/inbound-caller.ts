@@ -12,7 +12,8 @@ import { connectTcp } from '#agent/pipe/connect-tcp.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { openHttpSession } from '#agent/protocol/open-http-session.ts';
 import { createFarEnd, type FarEnd } from '#agent/protocol/far-end.ts';
-import { serveDetected, serveOpaque } from '#agent/protocol/serve-detected.ts';
+import { serveDetected } from '#agent/protocol/serve-detected.ts';
+import { serveOpaque } from '#agent/protocol/serve-opaque.ts';
 import { ok, refuse, unreachable, type Result } from '#runtime/result.ts';
 import { AppSessions } from './app-sessions.ts';
 import { AutoApp } from './auto-app.ts';
@@ -85,7 +86,7 @@ class Caller implements InboundCaller {
     const parts = this.#parts;
     const openOpaque = (onOpened: (farEnd: FarEnd | undefined) => void) =>
       this.openOpaque(port, (opened) => onOpened(opened.ok ? opened.value : undefined));
-    if (this.isOpaque(port)) return serveOpaque(pipe, openOpaque, parts.clock);
+    if (this.isOpaque(port)) return serveOpaque(pipe, openOpaque);
     return serveDetected(pipe, {
       clock: parts.clock,
       firstMs: parts.times.firstMs,

@@ -1,3 +1,4 @@
+import { noBytes } from '#agent/pipe/no-bytes.ts';
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { IdentitySnapshot } from '#agent/identity/store.ts';
@@ -91,7 +92,7 @@ class Acceptor implements MtlsServer {
   #meet(socket: Socket): void {
     if (this.#taker.isFull()) return turnAway(socket, this.#parts.counters.inbound);
     this.#handshakes.begun(socket);
-    let early: Buffer = Buffer.alloc(0);
+    let early: Buffer = noBytes;
     const leave = (): void => {
       overdue.cancel();
       socket.off('readable', read).off('end', ended).off('close', gone).off('error', failed);

@@ -5,7 +5,7 @@ import type { Answer } from '#agent/http/answers.ts';
 import { headerField, type HeaderField } from '#agent/http/header-field.ts';
 import { decisionHeader } from '#agent/http/problem.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
-import type { PipeReader } from '#agent/pipe/pipe.ts';
+import { deafReader } from '#agent/pipe/deaf-reader.ts';
 import { authorityPort } from '#agent/tunnel/authority.ts';
 import { StreamPipe, type PipeOwner } from '#agent/tunnel/stream-pipe.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
@@ -115,13 +115,6 @@ export class TunnelStream implements H2StreamHandler, PipeOwner {
 }
 
 const accepted: readonly HeaderField[] = [{ name: ':status', rawName: ':status', value: '200' }];
-
-const deafReader: PipeReader = {
-  onBytes: () => undefined,
-  onEnd: () => undefined,
-  onCut: () => undefined,
-  onDrain: () => undefined,
-};
 
 function valueOf(fields: readonly HeaderField[], name: string): string {
   for (const field of fields) if (field.name === name) return field.value;

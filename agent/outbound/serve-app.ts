@@ -6,7 +6,8 @@ import type { HttpConnection } from '#agent/http/service.ts';
 import { connectTcp } from '#agent/pipe/connect-tcp.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { createFarEnd, type OpenOpaque } from '#agent/protocol/far-end.ts';
-import { serveDetected, serveOpaque, type ProtocolServers } from '#agent/protocol/serve-detected.ts';
+import { serveDetected, type ProtocolServers } from '#agent/protocol/serve-detected.ts';
+import { serveOpaque } from '#agent/protocol/serve-opaque.ts';
 import { openHttpSession } from '#agent/protocol/open-http-session.ts';
 import type { Clock } from '#runtime/clock.ts';
 import type { OutboundProblem } from './answers.ts';
@@ -49,7 +50,7 @@ export function serveToOutlet(parts: OutboundParts, outlet: Outlet): ServeApp {
     parts.clock,
   );
   if (protocol === 'tcp' || (protocol === 'auto' && parts.serverFirst.has(port))) {
-    return (pipe) => serveOpaque(pipe, openOpaque, parts.clock);
+    return (pipe) => serveOpaque(pipe, openOpaque);
   }
   const routes = { http: new UpstreamRoute(outlet, 'http'), http2: new UpstreamRoute(outlet, 'http2') };
   const route = (version: 'http' | 'http2'): Route => routes[version];
@@ -60,7 +61,7 @@ export function serveToOutlet(parts: OutboundParts, outlet: Outlet): ServeApp {
 export function servePastTheMesh(pipe: Pipe, parts: OutboundParts, address: Address): HttpConnection {
   const { clock } = parts;
   const dial = dialBy((signal) => connectTcp(address, { clock, signal }));
-  return serveOpaque(pipe, openOpaqueBy(dial, new OutboundReport(parts, { name: address.host }), clock), clock);
+  return serveOpaque(pipe, openOpaqueBy(dial, new OutboundReport(parts, { name: address.host }), clock));
 }
 
 function openOpaqueBy(dial: Dial<OutboundProblem>, report: OutboundReport, clock: Clock): OpenOpaque {

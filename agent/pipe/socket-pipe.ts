@@ -1,17 +1,20 @@
 import type { Socket } from 'node:net';
 import { Gather } from './gather.ts';
+import { deafReader } from './deaf-reader.ts';
 import type { Pipe, PipeReader } from './pipe.ts';
 import { pushReads } from './push-reads.ts';
 import { largeBytes } from './slabs.ts';
 import { later, type Flushable } from './turn.ts';
 
-/** So many unsent bytes or more and `write` answers false; below half of it there is room again. */
-const fullBytes = 65_536;
-
 /** What TCP and TLS sockets have in common as pipes. One write is with the socket at a time, the rest is gathered. */
 export abstract class SocketPipe implements Pipe, Flushable {
-  reader: PipeReader = nobody;
+  reader: PipeReader = deafReader;
   protected readonly socket: Socket;
+  /**
+   * So many unsent bytes or more and `write` answers false; below half of it there is room again. At least what one
+   * write takes: so much does not wait unless another write is in flight, and its end will tell of room.
+   */
+  readonly #fullBytes: number;
   readonly #gather = new Gather();
   /** Bytes that the socket has taken but not sent. */
   #inFlight = 0;
@@ -29,8 +32,9 @@ export abstract class SocketPipe implements Pipe, Flushable {
   /** Arrived while paused; a socket may still hand over what it had read. */
   #held: Buffer[] | undefined;
 
-  protected constructor(socket: Socket) {
+  protected constructor(socket: Socket, fullBytes: number) {
     this.socket = socket;
+    this.#fullBytes = fullBytes;
     socket.pause();
     pushReads(socket, (bytes) => this.#onBytes(bytes));
     socket.pause(); // a socket that reads already stops now that it knows where to
@@ -66,24 +70,17 @@ export abstract class SocketPipe implements Pipe, Flushable {
 
   #afterWrite(): boolean {
     if (this.#inFlight === 0) {
-      if (this.#gather.length >= largeBytes) this.flush();
-      else this.#queue();
+      this.#send(largeBytes);
+      this.#queue();
     }
-    if (this.#gather.length + this.#inFlight >= fullBytes) this.#isFull = true;
+    if (this.#gather.length + this.#inFlight >= this.#fullBytes) this.#isFull = true;
     return !this.#isFull;
   }
 
   flush(): void {
     this.#isQueued = false;
     if (this.#state !== 'open') return;
-    while (this.#inFlight === 0 && this.#gather.length > 0) {
-      const part = this.#gather.next();
-      this.#inFlight = part.length;
-      if (this.writePart(part) === 'sent') {
-        this.#inFlight = 0;
-        this.#gather.returnLent();
-      }
-    }
+    this.#send(1);
     if (this.#weEnded && !this.#weEndedSocket && this.#gather.length === 0) this.#endSocket();
   }
 
@@ -92,6 +89,19 @@ export abstract class SocketPipe implements Pipe, Flushable {
     this.#weEndedSocket = true;
     if (this.#hangsUp) this.socket.destroy();
     else this.socket.end();
+  }
+
+  /** Sends what waits, as long as that is `atLeast` so many bytes and the socket takes them. */
+  #send(atLeast: number): void {
+    const gather = this.#gather;
+    while (this.#inFlight === 0 && gather.length >= atLeast) {
+      const part = gather.next();
+      this.#inFlight = part.length;
+      if (this.writePart(part) === 'sent') {
+        this.#inFlight = 0;
+        gather.returnLent();
+      }
+    }
   }
 
   end(): void {
@@ -142,7 +152,7 @@ export abstract class SocketPipe implements Pipe, Flushable {
     this.#inFlight = 0;
     this.#gather.returnLent();
     this.flush();
-    if (!this.#isFull || this.unsentBytes >= fullBytes / 2) return;
+    if (!this.#isFull || this.unsentBytes >= this.#fullBytes / 2) return;
     this.#isFull = false;
     this.reader.onDrain();
   };
@@ -204,5 +214,3 @@ export abstract class SocketPipe implements Pipe, Flushable {
 function nothing(): void {
   // nobody reads yet, or it is told otherwise
 }
-
-const nobody: PipeReader = { onBytes: nothing, onEnd: nothing, onCut: nothing, onDrain: nothing };

@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net';
+import { noBytes } from './no-bytes.ts';
 import { largeBytes } from './slabs.ts';
 import { SocketPipe } from './socket-pipe.ts';
-
-const nothingMore = Buffer.alloc(0);
 
 /**
  * A connected or accepted TCP socket as a pipe; the socket is the pipe's from here on. Make it with `allowHalfOpen`
@@ -22,7 +21,7 @@ export class TcpPipe extends SocketPipe {
     if (typeof part === 'string') socket.write(part, 'latin1');
     else socket.write(part);
     if (socket.writableLength === 0) return 'sent'; // nearly always: the kernel took it all, and nobody was called back
-    socket.write(nothingMore, this.onWritten);
+    socket.write(noBytes, this.onWritten);
     return 'in-flight';
   }
 

@@ -1,3 +1,4 @@
+import { deafHandler } from '#agent/h2/deaf-handler.ts';
 import { h2Error } from '#agent/h2/errors.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import { portHeader } from '#agent/http/port-header.ts';
@@ -62,7 +63,7 @@ export function createReProofServer(parts: ReProofParts): ReProofServer {
         stream.headers([field(':status', status), contentType], false);
         control.start();
       } else {
-        stream.handler = refusedOffer;
+        stream.handler = deafHandler;
         stream.headers([field(':status', status)], true);
       }
       return true;
@@ -133,15 +134,6 @@ class ControlStream implements H2StreamHandler, ReProof {
 
 const contentType = field('content-type', reProofContentType);
 
-/** A stream whose request was answered with an error: what it still sends means nothing. */
-const refusedOffer: H2StreamHandler = {
-  onHeaders: nothing,
-  onData: nothing,
-  onEnd: nothing,
-  onReset: nothing,
-  onDrain: nothing,
-};
-
 function offerStatus(head: readonly HeaderField[], end: boolean, control: ControlStream): string {
   if (valueOf(head, ':method') !== 'POST') return '405';
   if (valueOf(head, contentType.name) !== reProofContentType) return '415';
@@ -155,8 +147,4 @@ function field(name: string, value: string): HeaderField {
 
 function valueOf(fields: readonly HeaderField[], name: string): string | undefined {
   return fields.find((each) => each.name === name)?.value;
-}
-
-function nothing(): void {
-  // there is nobody to tell
 }

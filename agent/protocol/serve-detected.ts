@@ -1,4 +1,5 @@
 import type { HttpConnection } from '#agent/http/service.ts';
+import { noBytes } from '#agent/pipe/no-bytes.ts';
 import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
 import { detectProtocol, isHttp2Settings } from './detect.ts';
@@ -22,8 +23,6 @@ const silentMs = 50;
 /** A request line that has begun has so long to become one. */
 const partialMs = 500;
 
-const nothing = Buffer.alloc(0);
-
 /**
  * Serves a connection by what its first bytes are. A silent caller of a port that may be opaque gets the far end opened
  * meanwhile: if that speaks first the stream is opaque, if the caller does, its bytes tell as ever.
@@ -34,20 +33,10 @@ export function serveDetected(pipe: Pipe, servers: ProtocolServers): HttpConnect
   return connection;
 }
 
-/** Serves an opaque connection: nothing of it is read until the far end is open. */
-export function serveOpaque(pipe: Pipe, openOpaque: OpenOpaque, clock: Clock): HttpConnection {
-  const http = (): never => {
-    throw new Error('an opaque connection was taken for HTTP');
-  };
-  const connection = new DetectedConnection(pipe, { clock, http, http2: http, openOpaque, firstMs: Infinity });
-  connection.startOpaque();
-  return connection;
-}
-
 class DetectedConnection implements HttpConnection, PipeReader {
   readonly #pipe: Pipe;
   readonly #servers: ProtocolServers;
-  #early: Buffer = nothing;
+  #early: Buffer = noBytes;
   #hasEnded = false;
   #isDraining = false;
   #timer: Timer | undefined;
@@ -71,11 +60,6 @@ class DetectedConnection implements HttpConnection, PipeReader {
     this.#wait(openOpaque === undefined ? firstMs : silentMs);
     this.#pipe.reader = this;
     this.#pipe.resume();
-  }
-
-  startOpaque(): void {
-    this.#pipe.reader = this;
-    this.#serveOpaque('opaque', nothing);
   }
 
   drain(): void {
@@ -185,7 +169,7 @@ class DetectedConnection implements HttpConnection, PipeReader {
     if (early.length > 0) pipe.reader.onBytes(early);
     if (this.#hasEnded) pipe.reader.onEnd();
     if (this.#isDraining) this.#served?.drain();
-    this.#early = nothing;
+    this.#early = noBytes;
   }
 
   #giveUp(): void {
@@ -228,7 +212,7 @@ class FirstWord implements PipeReader {
     this.#passOn()?.onBytes(bytes);
   }
   onEnd(): void {
-    this.#connection.farEndSpoke(this.#farEnd, nothing);
+    this.#connection.farEndSpoke(this.#farEnd, noBytes);
     this.#passOn()?.onEnd();
   }
   onCut(): void {

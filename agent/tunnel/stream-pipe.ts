@@ -1,5 +1,6 @@
 import { h2Error } from '#agent/h2/errors.ts';
 import type { H2Stream, H2StreamHandler } from '#agent/h2/types.ts';
+import { deafReader } from '#agent/pipe/deaf-reader.ts';
 import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
 import { later } from '#agent/pipe/turn.ts';
 
@@ -7,14 +8,6 @@ import { later } from '#agent/pipe/turn.ts';
 export interface PipeOwner {
   onPipeOver(): void;
 }
-
-/** Told of nothing. */
-const nobody: PipeReader = {
-  onBytes: () => undefined,
-  onEnd: () => undefined,
-  onCut: () => undefined,
-  onDrain: () => undefined,
-};
 
 /** What came while nobody wanted to read. */
 interface Held {
@@ -29,7 +22,7 @@ interface Held {
  * Makes itself the stream's handler. A paused stream still gets what its window allowed; that waits here.
  */
 export class StreamPipe implements Pipe, H2StreamHandler {
-  reader: PipeReader = nobody;
+  reader: PipeReader = deafReader;
   readonly #stream: H2Stream;
   readonly #owner: PipeOwner;
   #state:
@@ -158,7 +151,7 @@ export class StreamPipe implements Pipe, H2StreamHandler {
     this.#state = 'over';
     this.#held = undefined;
     this.#owner.onPipeOver();
-    if (this.reader !== nobody) this.#tellCut();
+    if (this.reader !== deafReader) this.#tellCut();
   }
   #tellCut(): void {
     if (this.#state !== 'over') return;

@@ -14,6 +14,7 @@ import { createPeerPool, type PeerPool } from '#agent/tunnel/peer-pool.ts';
 import { defaultUpstreamLimits } from '#agent/tunnel/peer.ts';
 import { appTimes, defaultLimits, defaultServerFirst, messageLimits } from '#agent/defaults.ts';
 import { indexRules } from '#policy/decide.ts';
+import type { Clock } from '#runtime/clock.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
 import type { TestDomain } from './identities.ts';
 
@@ -41,26 +42,36 @@ export interface CallingAgent extends HalfAgent {
   readonly upstream: Address;
 }
 
-async function halfAgent(domain: TestDomain, workload: string, lifeMs: number): Promise<HalfAgent> {
+interface LifeOptions {
+  /** Of each certificate, from the moment that `clock` shows. */
+  readonly lifeMs?: number;
+  /** Real time where not given. */
+  readonly clock?: Clock | undefined;
+  readonly limits?: Partial<LimitsConfig> | undefined;
+}
+
+async function halfAgent(domain: TestDomain, workload: string, options: LifeOptions): Promise<HalfAgent> {
+  const { lifeMs = 60_000, clock = systemClock } = options;
   const store = createIdentityStore();
-  const rotate = async (life = lifeMs): Promise<void> => void store.replace(await domain.identity(workload, life));
+  const rotate = async (life = lifeMs): Promise<void> =>
+    void store.replace(await domain.identity(workload, life + clock.now() - Date.now()));
   await rotate();
   const lines: Record<string, unknown>[] = [];
   const accessLog = createAccessLog({
-    ...{ workload, sample: 1, failures: 'always', clock: systemClock, random: systemRandom },
+    ...{ workload, sample: 1, failures: 'always', clock, random: systemRandom },
     write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>),
   });
   return { store, counters: createCounters(), events: [], lines, accessLog, rotate };
 }
 
-function commonParts(agent: HalfAgent, limits: Partial<LimitsConfig> = {}) {
+function commonParts(agent: HalfAgent, { limits = {}, clock = systemClock }: LifeOptions) {
   const all = { ...defaultLimits, ...limits };
   return {
     counters: agent.counters,
     accessLog: agent.accessLog,
     emit: (event: AgentEvent) => void agent.events.push(event),
-    clock: systemClock,
-    deadlines: createDeadlines(systemClock),
+    clock,
+    deadlines: createDeadlines(clock),
     limits: messageLimits(all),
     times: appTimes(all),
     serverFirst: new Set(defaultServerFirst),
@@ -74,20 +85,15 @@ function commonParts(agent: HalfAgent, limits: Partial<LimitsConfig> = {}) {
 export async function startServing(
   domain: TestDomain,
   workload: string,
-  options: {
-    ports: readonly InboundPortConfig[];
-    lifeMs?: number;
-    whenExpired?: 'keep' | 'end';
-    limits?: Partial<LimitsConfig> | undefined;
-  },
+  options: LifeOptions & { ports: readonly InboundPortConfig[]; whenExpired?: 'keep' | 'end' },
 ): Promise<ServingAgent> {
-  const agent = await halfAgent(domain, workload, options.lifeMs ?? 60_000);
+  const agent = await halfAgent(domain, workload, options);
   const rules = indexRules(
     options.ports.map(({ port, allow }) => ({ name: `ports[${port}].allow`, port, principals: allow })),
   );
   const inbound = await openInbound(
     {
-      ...commonParts(agent, options.limits),
+      ...commonParts(agent, options),
       identity: agent.store,
       randomBytes,
       rules: () => rules,
@@ -102,17 +108,15 @@ export async function startServing(
   return { ...agent, inbound };
 }
 
-export interface CallerOptions {
+export interface CallerOptions extends LifeOptions {
   readonly upstreams: readonly UpstreamConfig[];
-  readonly lifeMs?: number;
   readonly whenExpired?: 'keep' | 'end';
-  readonly limits?: Partial<LimitsConfig> | undefined;
 }
 
 /** An agent with ways to its upstreams, and nobody yet who may use them. */
 export async function createCaller(domain: TestDomain, workload: string, options: CallerOptions) {
-  const agent = await halfAgent(domain, workload, options.lifeMs ?? 60_000);
-  const parts = commonParts(agent, options.limits);
+  const agent = await halfAgent(domain, workload, options);
+  const parts = commonParts(agent, options);
   const pool = createPeerPool({
     ...parts,
     identity: agent.store,

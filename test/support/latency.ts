@@ -9,9 +9,9 @@ export interface Latencies {
   readonly p99Ms: number;
 }
 
-/** Sends small requests at a steady rate over 8 kept connections; each is timed from when it was due. */
+/** Sends small requests at a steady rate over up to 32 kept connections; each is timed from when it was due. */
 export async function measureLatency(port: number, perSecond: number, forMs: number): Promise<Latencies> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  const agent = new Agent({ keepAlive: true, maxSockets: 32 });
   const tookMs: number[] = [];
   const failures: string[] = [];
   const open = new Set<Promise<void>>();

@@ -1,6 +1,7 @@
 import { createServer, request, type Agent as HttpAgent, type IncomingMessage, type RequestListener } from 'node:http';
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import type { InboundPortConfig, LimitsConfig, UpstreamConfig } from '#agent/config-types.ts';
+import type { Clock } from '#runtime/clock.ts';
 import { startCalling, startServing, type CallingAgent, type ServingAgent } from './agent-pair.ts';
 import type { TestDomain } from './identities.ts';
 
@@ -20,6 +21,8 @@ export interface PairOptions extends Partial<InboundPortConfig> {
   /** Of cart's. */
   readonly callerLimits?: Partial<LimitsConfig>;
   readonly upstream?: Partial<UpstreamConfig>;
+  /** Of both sides; real time where not given. */
+  readonly clock?: Clock;
 }
 
 export interface Pair {
@@ -71,7 +74,7 @@ export class PairWorld {
   /** The workloads cart → prices, whose app listens on `appPort`. */
   async pair(appPort: number, options: PairOptions = {}): Promise<Pair> {
     const { transport = 'tunnel', lifeMs = 60_000, whenExpired = 'keep', capture = 'upstream', ...others } = options;
-    const { unknown = 'refuse', limits, callerLimits, upstream: upstreamChanges, ...changes } = others;
+    const { unknown = 'refuse', limits, callerLimits, clock, upstream: upstreamChanges, ...changes } = others;
     const port: InboundPortConfig = {
       port: 7002,
       app: { host: '127.0.0.1', port: appPort },
@@ -80,7 +83,7 @@ export class PairWorld {
       mtls: undefined,
       ...changes,
     };
-    const prices = await startServing(this.domain, 'prices', { ports: [port], lifeMs, whenExpired, limits });
+    const prices = await startServing(this.domain, 'prices', { ports: [port], lifeMs, whenExpired, limits, clock });
     const upstream: UpstreamConfig = {
       workload: 'prices',
       port: port.port,
@@ -92,7 +95,7 @@ export class PairWorld {
       ...upstreamDefaults,
       ...upstreamChanges,
     };
-    const cart = await this.calling([upstream], { lifeMs, whenExpired, capture, unknown, limits: callerLimits });
+    const cart = await this.calling([upstream], { lifeMs, whenExpired, capture, unknown, limits: callerLimits, clock });
     this.onEnd(() => {
       prices.inbound.drain();
       prices.inbound.destroy();

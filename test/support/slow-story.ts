@@ -19,6 +19,8 @@ export interface SlowStory {
   readonly forMs: number;
   /** Requests of others, before and meanwhile. */
   readonly perSecond: number;
+  /** That each agent's anonymous memory may grow by, in MB. */
+  readonly mostGrowthMb: number;
 }
 
 /** Per kind of client. */
@@ -27,6 +29,8 @@ type Told = Readonly<Record<string, { readonly opened: number; readonly ended: n
 export interface SlowFigures {
   readonly before: Latencies;
   readonly meanwhile: Latencies;
+  /** Of requests to the app past the agents at the same time: what the machine itself has to do with it. */
+  readonly direct: Latencies;
   /** Of cart's agent and of prices'. */
   readonly figuresBefore: readonly ProcessFigures[];
   readonly peaks: readonly ProcessFigures[];
@@ -35,6 +39,8 @@ export interface SlowFigures {
 }
 
 const limits = { headTimeout: '5s', stallTimeout: '10s' };
+/** A p99 below this is not worth a word. */
+const noiseMs = 20;
 
 /** Slow clients of both agents at once, and what other callers notice of them. */
 export async function slowStory(story: SlowStory): Promise<SlowFigures> {
@@ -58,7 +64,10 @@ export async function slowStory(story: SlowStory): Promise<SlowFigures> {
   await sleep(story.rampMs);
   const watching = new AbortController();
   const peaks = watchPeaks(look, watching.signal);
-  const meanwhile = await measureLatency(httpPort, story.perSecond, story.forMs);
+  const [meanwhile, direct] = await Promise.all([
+    measureLatency(httpPort, story.perSecond, story.forMs),
+    measureLatency(app.http, story.perSecond, story.forMs),
+  ]);
   watching.abort();
   const told = await slow.stop();
   await expect // whatever they held is let go of
@@ -67,7 +76,7 @@ export async function slowStory(story: SlowStory): Promise<SlowFigures> {
   const [statusOfCart] = await Promise.all([pair.cart.status(), pair.prices.status()]); // both still answer
   expect(statusOfCart.ready).toBe(true);
   expect([...pair.cart.notes, ...pair.prices.notes], 'what the agents wrote besides events').toEqual([]);
-  return { before, meanwhile, figuresBefore, peaks: await peaks, after: look(), told };
+  return { before, meanwhile, direct, figuresBefore, peaks: await peaks, after: look(), told };
 }
 
 /** The largest of each figure, looked at twice a second. */
@@ -127,4 +136,27 @@ async function startSlowClients(
 async function endOf(child: ChildProcess): Promise<void> {
   child.kill('SIGKILL');
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+/** Nobody else failed or waited twice as long, memory stayed below its ceilings, and deadlines did what they are for. */
+export function expectUnmoved(figures: SlowFigures, { clients, mostGrowthMb }: SlowStory): void {
+  const { before, meanwhile, direct, figuresBefore, peaks, told } = figures;
+  expect(meanwhile.failures).toEqual([]);
+  // On a small machine the slow clients and the app they keep busy cost everybody time: that is not the agents'.
+  expect(meanwhile.p99Ms, `p99: ${before.p99Ms} ms before, ${direct.p99Ms} ms past the agents`).toBeLessThan(
+    2 * (before.p99Ms + direct.p99Ms) + noiseMs,
+  );
+  for (const [index, { anonMb, handles }] of peaks.entries()) {
+    expect(anonMb - figuresBefore[index]!.anonMb, 'growth of anonymous memory').toBeLessThan(mostGrowthMb);
+    expect(handles).toBeLessThan(15 * clients);
+  }
+  const cutOff = [
+    'slow head',
+    'stalled handshake',
+    'silent peer',
+    'slow head of a peer',
+    'slow reader',
+    'opaque reader',
+  ];
+  for (const kind of cutOff) expect(told[kind]?.ended, kind).toBeGreaterThan(0);
 }

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { expect, describe, test } from 'vitest';
+import { createFakeClock, type FakeClock } from '#support/fake-clock.ts';
 import { send, sendRaw } from '#support/pair-world.ts';
 import { usePairWorld } from '#support/use-pair-world.ts';
 
@@ -16,6 +17,16 @@ function dial(port: number) {
     await expect.poll(() => heard).toContain(text);
   };
   return { socket, hears, heard: () => heard };
+}
+
+/** Time goes by in steps of `ms`, and what the sockets have to say meanwhile is heard. */
+async function passesUntil(clock: FakeClock, ms: number, isSo: () => boolean): Promise<void> {
+  await expect
+    .poll(async () => {
+      if (!isSo()) await clock.advance(ms);
+      return isSo();
+    })
+    .toBe(true);
 }
 
 describe.each(['tunnel', 'mtls'] as const)('a port that is found out (auto, %s)', (transport) => {
@@ -54,9 +65,10 @@ describe.each(['tunnel', 'mtls'] as const)('a port that is found out (auto, %s)'
 
   test('a caller that was silent and then speaks HTTP is served as HTTP', async () => {
     const app = await world.httpApp((incoming, reply) => reply.end(incoming.headers['x-forwarded-client-cert']));
-    const { port, prices, cart } = await world.pair(app, { protocol: 'auto', transport });
+    const clock = createFakeClock(Date.now());
+    const { port, prices, cart } = await world.pair(app, { protocol: 'auto', transport, clock });
     const { socket, hears } = dial(port);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await passesUntil(clock, 50, () => prices.counters.inboundRequests === 1); // the app was asked for its first word
     socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
     await hears('URI=spiffe://');
     expect(cart.counters).toMatchObject({ requests: 1, resets: 0, streams: 0 });
@@ -66,7 +78,8 @@ describe.each(['tunnel', 'mtls'] as const)('a port that is found out (auto, %s)'
   test('A48: an app never hears HTTP headers unread, however the caller begins', async () => {
     const heard: string[] = [];
     const app = await world.tcpApp((socket) => void socket.on('data', (bytes) => heard.push(bytes.toString('latin1'))));
-    const { port } = await world.pair(app, { protocol: 'auto', transport });
+    const clock = createFakeClock(Date.now());
+    const { port } = await world.pair(app, { protocol: 'auto', transport, clock });
     const forged = 'X-Forwarded-Client-Cert: forged\r\n\r\n';
     for (const start of [
       '\r\n\r\nGET / HTTP/1.1\r\n',
@@ -77,7 +90,7 @@ describe.each(['tunnel', 'mtls'] as const)('a port that is found out (auto, %s)'
     }
     const slow = dial(port);
     slow.socket.write('POST / HT');
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await passesUntil(clock, 500, () => heard.join('').includes('POST / HT'));
     slow.socket.write(`TP/1.1\r\nHost: a\r\n${forged}`);
     await new Promise((resolve) => slow.socket.once('close', resolve));
     expect(heard.join('')).not.toContain('forged');

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import type { UpstreamConfig } from '#agent/config-types.ts';
 import { ask, http2Client, startHttp2App } from '#support/h2-apps.ts';
 import { send, upstreamDefaults, type PairOptions } from '#support/pair-world.ts';
 import { usePairWorld } from '#support/use-pair-world.ts';
@@ -101,11 +102,11 @@ describe('connections have a ceiling that the listeners of a side share (A54)', 
   test('of the app: its second upstream has no more room than its first left', async () => {
     const app = await world.httpApp((_, reply) => reply.end('ok'));
     const { prices } = await world.pair(app);
-    const upstream = {
+    const upstream: UpstreamConfig = {
       ...{ workload: 'prices', port: 7002, protocol: 'http', transport: 'tunnel', ...upstreamDefaults },
       ...{ spiffeId: world.domain.spiffeId('prices'), endpoints: [prices.inbound.address] },
       listen: { host: '127.0.0.1', port: 0 },
-    } as const;
+    };
     const cart = await world.calling([upstream, { ...upstream }], { limits: { connections: 2 } });
     const [one, other] = cart.outbound.upstreams.map(({ address }) => address.port);
     const held = [await hold(one!), await hold(other!)];

@@ -63,7 +63,6 @@ describe.each(['tunnel', 'mtls'] as const)('HTTP/1.1 through a pair of agents (%
   });
 
   test('an app that closes its kept connections loses no request', async () => {
-    const app = await world.httpApp((_, reply) => reply.setHeader('connection', 'keep-alive').end('ok'));
     const closing = await world.tcpApp((socket) => {
       socket.on('error', () => undefined);
       socket.once('data', () => {
@@ -71,7 +70,6 @@ describe.each(['tunnel', 'mtls'] as const)('HTTP/1.1 through a pair of agents (%
         setTimeout(() => socket.destroy(), 5);
       });
     });
-    expect(app).toBeGreaterThan(0);
     const { port, cart } = await world.pair(closing, { transport });
     const agent = new HttpAgent({ keepAlive: true, maxSockets: 1 });
     world.onEnd(() => agent.destroy());

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
+import { createFakeClock } from '#support/fake-clock.ts';
 import { usePairWorld } from '#support/use-pair-world.ts';
 
 const world = await usePairWorld();
@@ -47,7 +49,9 @@ describe('opaque streams', () => {
     );
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     world.onEnd(() => void (sockets.close(), server.closeAllConnections(), server.close()));
-    const { port, cart, prices } = await world.pair((server.address() as AddressInfo).port, { lifeMs: 3_000 });
+    const clock = createFakeClock(Date.now());
+    const appPort = (server.address() as AddressInfo).port;
+    const { port, cart, prices } = await world.pair(appPort, { lifeMs: 30_000, clock });
     const socket = new WebSocket(`ws://127.0.0.1:${port}/ticker`);
     await new Promise((resolve, reject) => {
       socket.addEventListener('open', resolve);
@@ -60,7 +64,8 @@ describe('opaque streams', () => {
       socket.send(String(turn));
       expect(await answer).toBe(`echo ${turn}`);
       await Promise.all([cart.rotate(), prices.rotate()]);
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await expect.poll(() => Math.min(cart.counters.reProofs, prices.counters.reProofs)).toBeGreaterThan(turn);
+      await clock.advance(10_000);
     }
     expect(cart.counters.resets).toBe(0);
     socket.close();
@@ -74,14 +79,18 @@ describe('opaque streams', () => {
     'whenExpired: %s (%s): a stream is %s once its certificate has expired',
     async (whenExpired, transport, expected) => {
       const app = await world.tcpApp((socket) => void socket.on('error', () => undefined).pipe(socket));
-      const { port } = await world.pair(app, { protocol: 'tcp', transport, whenExpired, lifeMs: 2_500 });
+      const clock = createFakeClock(Date.now());
+      const { port } = await world.pair(app, { protocol: 'tcp', transport, whenExpired, lifeMs: 60_000, clock });
       const socket = connect({ port, host: '127.0.0.1' }, () => socket.write('x'));
-      const outcome = await new Promise<string>((resolve) => {
+      await once(socket, 'data');
+      const outcome = new Promise<string>((resolve) => {
         socket.on('error', () => undefined);
         socket.on('close', () => resolve('cut'));
-        setTimeout(() => resolve('open'), 4_000);
+        socket.on('data', () => resolve('open'));
       });
-      expect(outcome).toBe(expected);
+      await clock.advance(61_000);
+      socket.write('y');
+      expect(await outcome).toBe(expected);
       socket.destroy();
     },
   );

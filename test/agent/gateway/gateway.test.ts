@@ -255,7 +255,10 @@ describe('when the agent is told to stop', () => {
       const gateway = await stage.gateway(['shop.example/ → orders']);
       const idle = http2Outsider(gateway);
       const session = http2Outsider(gateway);
-      world.onEnd(() => void (idle.destroy(), session.destroy()));
+      world.onEnd(() => {
+        idle.destroy();
+        session.destroy();
+      });
       await new Promise((resolve) => idle.once('remoteSettings', resolve));
       const reply = version === 'HTTP/2' ? ask(session, { ':path': '/' }) : sendHttps(gateway, 'https://shop.example/');
       await expect.poll(() => orders.counters.inboundRequests).toBe(1);

@@ -4,7 +4,11 @@ import { SendQueue } from '#agent/h2/send-queue.ts';
 import { takeSlab } from '#agent/pipe/slabs.ts';
 
 test('what leaves the queue is what was pushed, in frames of any size, although slabs are used again meanwhile', () => {
-  const size = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 15_000, max: 25_000 }), fc.constant(170_000));
+  const size = fc.oneof(
+    fc.integer({ min: 1, max: 300 }),
+    fc.integer({ min: 15_000, max: 25_000 }),
+    fc.constant(170_000),
+  );
   const move = fc.record({ size, takes: fc.array(fc.integer({ min: 1, max: 20_000 }), { maxLength: 12 }) });
   fc.assert(
     fc.property(fc.array(move, { maxLength: 12 }), (moves) => {

@@ -161,8 +161,10 @@ describe('flow control', () => {
     const logs = [90_000, 99_000, 10_000, 95_000].map((bytes) => ({ bytes, log: pair.ask(connectHead) }));
     await pair.settle();
     for (const { stream } of pair.server.streams) stream?.pause();
-    for (const { bytes, log } of logs) log.stream?.data(Buffer.alloc(bytes));
-    await pair.settle();
+    for (const { bytes, log } of logs) {
+      log.stream?.data(Buffer.alloc(bytes));
+      await pair.settle();
+    }
     const resets = logs.map(({ log }) => log.lines.at(-1));
     expect(resets).toEqual([undefined, 'reset ENHANCE_YOUR_CALM', undefined, undefined]);
     expect(pair.server.streams[1]?.lines.at(-1)).toBe('reset ENHANCE_YOUR_CALM');

@@ -45,32 +45,24 @@ describe('a refused stream', () => {
   });
 
   test.each([
-    ['a port nobody offers', 7999, { endStream: false }, 'inbound.refused', 'no-such-port', 'no-such-port'],
-    ['a stream that ends as it begins', 7003, { endStream: true }, 'inbound.refused', 'bad-target', 'bad-request'],
-    [
-      'a port that does not admit the caller',
-      7002,
-      { endStream: false },
-      'inbound.denied',
-      'no-rule-matches',
-      undefined,
-    ],
-    ['a port whose app is away', 7003, { endStream: false }, 'inbound.failed', 'app-unreachable', undefined],
-  ])(
-    '(%s) is counted, logged, and names the decision to the caller',
-    async (_name, port, how, event, reason, counted = reason) => {
-      const { prices, session } = await connectAsMallory();
-      const stream = session.request({ ':method': 'CONNECT', ':authority': `prices:${port}` }, how);
-      stream.on('error', () => undefined).resume();
-      const head = await new Promise<IncomingHttpHeaders>((resolve) => stream.once('response', resolve));
-      const principal = world.domain.spiffeId('mallory');
-      const decisionId = head['x-eastwest-decision'];
-      expect(decisionId).toMatch(/^[\w-]{12}$/);
-      expect(prices.events).toEqual([{ event, principal, port, reason, decisionId }]);
-      expect(prices.lines).toEqual([expect.objectContaining({ direction: 'inbound', peer: principal, decisionId })]);
-      const { inboundRequests, inboundDenied, inboundFailed } = prices.counters;
-      expect([inboundRequests, inboundDenied + inboundFailed]).toEqual([1, 1]);
-      expect([...prices.counters.inbound.failures.get(counted)!.entries()]).toEqual([[principal, 1]]);
-    },
-  );
+    { name: 'a port nobody offers', port: 7999, event: 'inbound.refused', reason: 'no-such-port' },
+    { name: 'a stream that ends as it begins', port: 7003, event: 'inbound.refused', reason: 'bad-target' },
+    { name: 'a port that does not admit the caller', port: 7002, event: 'inbound.denied', reason: 'no-rule-matches' },
+    { name: 'a port whose app is away', port: 7003, event: 'inbound.failed', reason: 'app-unreachable' },
+  ])('($name) is counted, logged, and names the decision to the caller', async ({ port, event, reason }) => {
+    const counted = reason === 'bad-target' ? 'bad-request' : reason;
+    const how = { endStream: reason === 'bad-target' };
+    const { prices, session } = await connectAsMallory();
+    const stream = session.request({ ':method': 'CONNECT', ':authority': `prices:${port}` }, how);
+    stream.on('error', () => undefined).resume();
+    const head = await new Promise<IncomingHttpHeaders>((resolve) => stream.once('response', resolve));
+    const principal = world.domain.spiffeId('mallory');
+    const decisionId = head['x-eastwest-decision'];
+    expect(decisionId).toMatch(/^[\w-]{12}$/);
+    expect(prices.events).toEqual([{ event, principal, port, reason, decisionId }]);
+    expect(prices.lines).toEqual([expect.objectContaining({ direction: 'inbound', peer: principal, decisionId })]);
+    const { inboundRequests, inboundDenied, inboundFailed } = prices.counters;
+    expect([inboundRequests, inboundDenied + inboundFailed]).toEqual([1, 1]);
+    expect([...prices.counters.inbound.failures.get(counted)!.entries()]).toEqual([[principal, 1]]);
+  });
 });

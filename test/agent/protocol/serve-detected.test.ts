@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { serveDetected, serveOpaque } from '#agent/protocol/serve-detected.ts';
+import { serveDetected } from '#agent/protocol/serve-detected.ts';
 import { createDetectionStage } from '#support/detection-stage.ts';
 
 const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
@@ -267,16 +267,4 @@ describe('told to stop', () => {
     expect(stage.callerSaw.story).toEqual(['cut']);
     expect(stage.clock.waiting()).toBe(0);
   });
-});
-
-test('an opaque port opens the app at once and reads nothing before', () => {
-  const stage = createDetectionStage();
-  serveOpaque(stage.pipe, stage.servers.openOpaque!, stage.clock);
-  expect(stage.story).toEqual(['asked']);
-  stage.say('GET / HTTP/1.1\r\n');
-  expect(stage.served.bytes).toHaveLength(0);
-  stage.open();
-  stage.say('');
-  expect(stage.story).toEqual(['asked', 'joined']);
-  expect(stage.served.bytes.toString()).toBe('GET / HTTP/1.1\r\n');
 });

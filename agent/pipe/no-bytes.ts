@@ -1,0 +1,1 @@
+export const noBytes: Buffer = Buffer.alloc(0);
