@@ -1,8 +1,10 @@
 import type { Answer } from '#agent/http/answers.ts';
 import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
 import { headerField, type HeaderField } from '#agent/http/header-field.ts';
+import { LastAdmission, type Forward } from '#agent/http/last-admission.ts';
 import type { Forwarded, Upstream } from '#agent/http/message.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
+import { ServiceParts } from '#agent/http/service-parts.ts';
 import { originForm } from '#agent/http/target.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import type { OutboundProblem } from '#agent/outbound/answers.ts';
@@ -15,8 +17,6 @@ import type { CallerRate } from './rate-limiter.ts';
 import { refusingUpstream } from './refusing-upstream.ts';
 import { GatewayReport } from './report.ts';
 
-type Forward = Admission<OutboundProblem> & { readonly kind: 'forward' };
-
 /** One connection from outside, until it is over. */
 export interface OutsideConnection {
   readonly caller: OutsideCaller;
@@ -25,25 +25,17 @@ export interface OutsideConnection {
 }
 
 /** The HTTP of one connection from outside: each request goes where its host and path say, at its caller's rate. */
-export class GatewayHttp implements HttpService<OutboundProblem> {
-  readonly clock;
-  readonly deadlines;
-  readonly limits;
-  readonly times;
+export class GatewayHttp extends ServiceParts implements HttpService<OutboundProblem> {
   readonly #parts: GatewayParts;
   readonly #connection: OutsideConnection;
   readonly #reports = new Map<Outlet, GatewayReport>();
-  /** What the last admission rests on. */
+  readonly #last = new LastAdmission<OutboundProblem>();
+  /** Where its route led. */
   #lastHead: RequestHead | undefined;
   #lastOutlet: Outlet | undefined;
-  #lastRouted: Routed | undefined;
-  #last: Forward | undefined;
 
   constructor(parts: GatewayParts, connection: OutsideConnection) {
-    this.clock = parts.clock;
-    this.deadlines = parts.deadlines;
-    this.limits = parts.limits;
-    this.times = parts.times;
+    super(parts);
     this.#parts = parts;
     this.#connection = connection;
   }
@@ -59,7 +51,7 @@ export class GatewayHttp implements HttpService<OutboundProblem> {
     if (waitMs > 0) return this.#refuse(head, 'rate-limited', [retryAfter(waitMs)]);
     const isRepeated = head === this.#lastHead;
     if (!isRepeated && head.form !== 'origin' && head.form !== 'asterisk') {
-      return { kind: 'answer', answer: this.#nowhere(head).refused('not-a-proxy', head) };
+      return { kind: 'answer', answer: this.#nowhere(head).turnedAway('not-a-proxy', head) };
     }
     const found = isRepeated ? undefined : routes.find(head.host, head.target);
     if (found?.ok === false) return this.#refuse(head, found.reason, []);
@@ -70,8 +62,8 @@ export class GatewayHttp implements HttpService<OutboundProblem> {
     if (inFlight.requests >= maxRequests) {
       return { kind: 'answer', answer: report.notAdmitted('too-many-requests-in-flight', head) };
     }
-    const last = this.#last;
-    if (last !== undefined && isRepeated && routed.value === this.#lastRouted) {
+    const last = this.#last.find(head, routed.value);
+    if (last !== undefined) {
       report.admitted();
       return last;
     }
@@ -80,15 +72,14 @@ export class GatewayHttp implements HttpService<OutboundProblem> {
     report.admitted();
     this.#lastHead = head;
     this.#lastOutlet = outlet;
-    this.#lastRouted = routed.value;
     const told = tellForwarded(headers.value, head.host, this.#connection.caller);
     const admission = this.#forward(head, told, { upstream: upstreamOf(routed.value), report });
-    this.#last = admission;
+    this.#last.keep(head, routed.value, admission);
     return admission;
   }
 
   refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
-    return new GatewayReport(this.#parts, this.#client, { nowhere: '' }).refused(reason, 'unread');
+    return new GatewayReport(this.#parts, this.#client, { nowhere: '' }).unread(reason);
   }
 
   closed(): void {
@@ -113,7 +104,7 @@ export class GatewayHttp implements HttpService<OutboundProblem> {
   }
 
   /** Without the end of the connection: who comes in numbers would cost more by coming anew. */
-  #refuse(head: RequestHead, reason: Refusal, extra: readonly HeaderField[]): Forward {
+  #refuse(head: RequestHead, reason: Refusal, extra: readonly HeaderField[]): Forward<OutboundProblem> {
     const report = this.#nowhere(head);
     const upstream = refusingUpstream(report.refusal(reason), extra);
     report.admitted();
@@ -124,7 +115,7 @@ export class GatewayHttp implements HttpService<OutboundProblem> {
     head: RequestHead,
     headers: readonly HeaderField[],
     to: { readonly upstream: Upstream<OutboundProblem>; readonly report: GatewayReport },
-  ): Forward {
+  ): Forward<OutboundProblem> {
     const request: Forwarded = {
       head,
       target: originForm(head),

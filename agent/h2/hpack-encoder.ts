@@ -1,7 +1,7 @@
 import { noBytes } from '#agent/pipe/no-bytes.ts';
-import type { HeaderField } from '#agent/http/header-field.ts';
 import { entryOverhead, staticTable } from './hpack-static.ts';
-import { isMarkedNeverIndexed, isSecretName } from './never-indexed.ts';
+import { isSecretName, type HeaderField } from '#agent/http/header-field.ts';
+import { isMarkedNeverIndexed } from './never-indexed.ts';
 
 /** Most values of a name change with every message: only a value that is seen again while it is remembered goes into the table. */
 const rememberedValues = 8;

@@ -146,3 +146,21 @@ function nameProblem(text: string, start: number, end: number): FieldProblem {
 function isBlank(code: number): boolean {
   return code === space || code === tab;
 }
+
+/**
+ * Fields that hold secrets. They are never indexed in HTTP/2, where a caller who shares a session must not learn from
+ * lengths whether it guessed one (RFC 7541, section 7.1.3), and a head with one is remembered on its own connection alone.
+ */
+const secretNames: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'set-cookie',
+  'workload-identity-token',
+  'workload-proof-token',
+]);
+
+/** Whether a lower-case field name is that of a secret. */
+export function isSecretName(name: string): boolean {
+  return secretNames.has(name);
+}

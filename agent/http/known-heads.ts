@@ -1,10 +1,12 @@
 import type { RequestHead } from './head.ts';
+import { isSecretName } from './header-field.ts';
 import { LastHead } from './last-head.ts';
 
 /**
  * The heads that a connection's requests are likely to repeat. The first one of each connection is kept once for all
  * that share a `common` memory, and read under the same limits: callers that open a connection for each request repeat
- * themselves too, and most idle connections need no memory of their own. Only what differs is.
+ * themselves too, and most idle connections need no memory of their own. Only what differs is, and what holds secrets:
+ * that is forgotten with its connection.
  */
 export class KnownHeads {
   readonly #common: LastHead<RequestHead> | undefined;
@@ -28,7 +30,7 @@ export class KnownHeads {
 
   /** Its bytes lie in `bytes` from `from` to `to`; they are copied. */
   keep(head: RequestHead, bytes: Buffer, { from, to }: { readonly from: number; readonly to: number }): void {
-    const isCommon = this.#isFirst && this.#common !== undefined;
+    const isCommon = this.#isFirst && this.#common !== undefined && !holdsSecret(head);
     this.#isFirst = false;
     const last = isCommon ? this.#common : (this.#own ??= new LastHead());
     last.keep(head, bytes, from, to);
@@ -37,4 +39,8 @@ export class KnownHeads {
   forgetOwn(): void {
     this.#own = undefined;
   }
+}
+
+function holdsSecret({ headers }: RequestHead): boolean {
+  return headers.some(({ name }) => isSecretName(name));
 }

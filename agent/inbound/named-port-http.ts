@@ -3,6 +3,7 @@ import type { Answer } from '#agent/http/answers.ts';
 import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
 import { portHeader } from '#agent/http/port-header.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
+import { ServiceParts } from '#agent/http/service-parts.ts';
 import type { InboundParts, Proof } from './inbound-parts.ts';
 import { InboundReport, type AppProblem } from './report.ts';
 
@@ -16,21 +17,14 @@ export interface NamedPorts {
 }
 
 /** HTTP/2 requests of one caller, each for the port that it names. Which port that is changes nothing about its judge. */
-export class NamedPortHttp implements HttpService<AppProblem> {
-  readonly clock;
-  readonly deadlines;
-  readonly limits;
-  readonly times;
+export class NamedPortHttp extends ServiceParts implements HttpService<AppProblem> {
   readonly #parts: InboundParts;
   readonly #proof: Proof;
   readonly #ports: NamedPorts;
   readonly #services = new Map<InboundPortConfig, HttpService<AppProblem>>();
 
   constructor(parts: InboundParts, proof: Proof, ports: NamedPorts) {
-    this.clock = parts.clock;
-    this.deadlines = parts.deadlines;
-    this.limits = parts.limits;
-    this.times = parts.times;
+    super(parts);
     this.#parts = parts;
     this.#proof = proof;
     this.#ports = ports;
@@ -53,7 +47,7 @@ export class NamedPortHttp implements HttpService<AppProblem> {
   }
 
   refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
-    return this.#reportAt(this.#ports.first?.port ?? 0).refused(reason, 'unread');
+    return this.#reportAt(this.#ports.first?.port ?? 0).unread(reason);
   }
 
   closed(): void {

@@ -1,8 +1,10 @@
 import type { Answer } from '#agent/http/answers.ts';
 import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
+import { LastAdmission, type Forward } from '#agent/http/last-admission.ts';
 import type { Forwarded, Upstream } from '#agent/http/message.ts';
 import { stripReserved } from '#agent/http/reserved.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
+import { ServiceParts } from '#agent/http/service-parts.ts';
 import { originForm } from '#agent/http/target.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import type { InboundPortConfig } from '#agent/config-types.ts';
@@ -12,8 +14,6 @@ import type { InboundParts, Proof } from './inbound-parts.ts';
 import { setIdentityHeaders, type CallerIdentity } from './identity-headers.ts';
 import { PortJudge, type DenyReason, type Permit } from './permit.ts';
 import { InboundReport, type AppProblem } from './report.ts';
-
-type Forward = Admission<AppProblem> & { readonly kind: 'forward' };
 
 export interface PortHttpOrder {
   readonly port: InboundPortConfig;
@@ -25,27 +25,19 @@ export interface PortHttpOrder {
  * HTTP of one caller to one port of the app: each request is judged by its head, before a byte of its body is read. The
  * same head under the same verdict is the same admission.
  */
-export class PortHttp implements HttpService<AppProblem> {
-  readonly clock;
-  readonly deadlines;
-  readonly limits;
-  readonly times;
+export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
   readonly #parts: InboundParts;
   readonly #proof: Proof;
   readonly #order: PortHttpOrder;
   readonly #judge: PortJudge;
   readonly #report: InboundReport;
+  readonly #last = new LastAdmission<AppProblem>();
+  /** As the app is told of the caller, and the verdict under which that was found out. */
   #identity: CallerIdentity | undefined;
-  /** What the last admission rests on. */
-  #lastVerdict: Result<Permit, DenyReason> | undefined;
-  #lastHead: RequestHead | undefined;
-  #last: Forward | undefined;
+  #identified: Result<Permit, DenyReason> | undefined;
 
   constructor(parts: InboundParts, proof: Proof, order: PortHttpOrder) {
-    this.clock = parts.clock;
-    this.deadlines = parts.deadlines;
-    this.limits = parts.limits;
-    this.times = parts.times;
+    super(parts);
     this.#parts = parts;
     this.#proof = proof;
     this.#order = order;
@@ -62,8 +54,8 @@ export class PortHttp implements HttpService<AppProblem> {
     if (this.#parts.inFlight.requests >= this.#parts.maxRequests) {
       return { kind: 'answer', answer: report.notAdmitted('too-many-requests', head) };
     }
-    const last = this.#last;
-    if (last !== undefined && head === this.#lastHead && verdict === this.#lastVerdict) {
+    const last = this.#last.find(head, verdict);
+    if (last !== undefined) {
       report.admitted();
       return last;
     }
@@ -71,18 +63,17 @@ export class PortHttp implements HttpService<AppProblem> {
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason, head) };
     const request = { head, target: originForm(head), headers: headers.value, filterFields: stripReserved };
-    if (verdict !== this.#lastVerdict) this.#identity = undefined;
-    this.#identity ??= this.#identityOf(peer);
     report.admitted();
-    this.#lastVerdict = verdict;
-    this.#lastHead = head;
+    if (verdict !== this.#identified) this.#identity = undefined;
+    this.#identified = verdict;
+    this.#identity ??= this.#identityOf(peer);
     const admission = this.#forward(verdict.value, request, this.#identity);
-    this.#last = admission;
+    this.#last.keep(head, verdict, admission);
     return admission;
   }
 
   refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
-    return this.#report.refused(reason, 'unread');
+    return this.#report.unread(reason);
   }
 
   closed(): void {
@@ -90,7 +81,7 @@ export class PortHttp implements HttpService<AppProblem> {
   }
 
   /** To the app, with the caller's verified identity and no other. Asks for a Permit. */
-  #forward(_permit: Permit, request: Forwarded, identity: CallerIdentity): Forward {
+  #forward(_permit: Permit, request: Forwarded, identity: CallerIdentity): Forward<AppProblem> {
     const headers = setIdentityHeaders(request.headers, identity);
     const { upstream } = this.#order;
     return { kind: 'forward', request: { ...request, headers, written: undefined }, upstream, report: this.#report };

@@ -1,48 +1,39 @@
 import type { Answer } from '#agent/http/answers.ts';
 import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
+import { LastAdmission, type Forward } from '#agent/http/last-admission.ts';
 import type { LastHead } from '#agent/http/last-head.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
+import { ServiceParts } from '#agent/http/service-parts.ts';
 import { originForm } from '#agent/http/target.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
-import { LastAdmission, type Forward } from './last-admission.ts';
 import { OutboundReport } from './report.ts';
 import type { Route } from './route.ts';
 import type { OutboundParts } from './outbound-parts.ts';
 import type { OutboundProblem } from './answers.ts';
 
 /** The HTTP of one connection of the app: each request goes to whom `route` says. */
-export class OutboundHttp implements HttpService<OutboundProblem> {
-  readonly clock;
-  readonly deadlines;
-  readonly limits;
-  readonly times;
+export class OutboundHttp extends ServiceParts implements HttpService<OutboundProblem> {
   readonly #parts: OutboundParts;
   readonly #route: Route;
   readonly commonHead: LastHead<RequestHead> | undefined;
-  #last: LastAdmission | undefined;
+  #last: LastAdmission<OutboundProblem> | undefined;
 
   constructor(parts: OutboundParts, route: Route) {
-    this.clock = parts.clock;
-    this.deadlines = parts.deadlines;
-    this.limits = parts.limits;
-    this.times = parts.times;
+    super(parts);
     this.commonHead = route.common?.head;
     this.#parts = parts;
     this.#route = route;
   }
 
   admit(head: RequestHead): Admission<OutboundProblem> {
-    const { counters, inFlight, maxRequests } = this.#parts;
+    const { inFlight, maxRequests } = this.#parts;
     const found = this.#route.find(head);
-    if (!found.ok) {
-      counters.requests += 1;
-      return { kind: 'answer', answer: this.#unrouted(head, found.reason) };
-    }
+    if (!found.ok) return { kind: 'answer', answer: this.#unrouted(head, found.reason) };
     const routed = found.value;
     if (routed.kind === 'hand-over') return routed;
-    counters.requests += 1;
     const { report, upstream } = routed;
+    report.begun();
     if (inFlight.requests >= maxRequests) {
       return { kind: 'answer', answer: report.notAdmitted('too-many-requests-in-flight', head) };
     }
@@ -62,20 +53,20 @@ export class OutboundHttp implements HttpService<OutboundProblem> {
       filterFields: passAll,
       written: undefined,
     };
-    const admission: Forward = { kind: 'forward', request, upstream, report };
+    const admission: Forward<OutboundProblem> = { kind: 'forward', request, upstream, report };
     memory.keep(head, routed, admission);
     return admission;
   }
 
   /** What is known of a head that all have in common is, too. */
-  #memoryFor(head: RequestHead): LastAdmission {
+  #memoryFor(head: RequestHead): LastAdmission<OutboundProblem> {
     const { common } = this.#route;
     if (common !== undefined && common.head.head === head) return common.admission;
     return (this.#last ??= new LastAdmission());
   }
 
   refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
-    return this.#route.report.refused(reason, 'unread');
+    return this.#route.report.unread(reason);
   }
 
   closed(): void {
@@ -83,7 +74,9 @@ export class OutboundHttp implements HttpService<OutboundProblem> {
   }
 
   #unrouted(head: RequestHead, problem: OutboundProblem): Answer {
-    return new OutboundReport(this.#parts, { name: head.host }).notAdmitted(problem, head);
+    const report = new OutboundReport(this.#parts, { name: head.host });
+    report.begun();
+    return report.notAdmitted(problem, head);
   }
 }
 

@@ -2,11 +2,12 @@ import type { UpstreamConfig } from '#agent/config-types.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { PeerPool } from '#agent/tunnel/peer-pool.ts';
 import type { Peer } from '#agent/tunnel/peer.ts';
+import type { ReportParts } from '#agent/traffic-report.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { ok, type Result } from '#runtime/result.ts';
 import type { OutboundProblem } from './answers.ts';
 import type { Destinations } from './destination.ts';
-import { OutboundReport, type ReportParts } from './report.ts';
+import { OutboundReport } from './report.ts';
 import type { Routed } from './route.ts';
 import { timedUpstream } from './timed-upstream.ts';
 

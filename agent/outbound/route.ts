@@ -4,7 +4,7 @@ import type { HandedOver } from '#agent/http/service.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { Result } from '#runtime/result.ts';
 import type { OutboundProblem } from './answers.ts';
-import type { CommonMemory } from './last-admission.ts';
+import type { CommonMemory } from './common-memory.ts';
 import type { OutboundReport } from './report.ts';
 
 /** Where a request goes: to whoever answers it, or to a new protocol on the same connection. */

@@ -1,4 +1,3 @@
-import { noBytes } from '#agent/pipe/no-bytes.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 
 /** Types of TLS handshake messages (RFC 8446, section 4; RFC 9261, section 4). */
@@ -48,7 +47,7 @@ const firstRoomBytes = 4_096;
  * of too many bytes by its header. After a refusal it must not be used.
  */
 export class MessageReader {
-  #held: Buffer = noBytes;
+  #held: Buffer = Buffer.alloc(0);
   #heldBytes = 0;
 
   /** The messages that `bytes` completed, as copies. */
@@ -68,7 +67,7 @@ export class MessageReader {
       if (this.#heldBytes < this.#wantedBytes()) continue;
       const whole = Buffer.from(this.#held.subarray(0, this.#heldBytes));
       messages.push({ type, whole, body: whole.subarray(messageHeaderBytes) });
-      this.#held = noBytes;
+      this.#held = Buffer.alloc(0);
       this.#heldBytes = 0;
     }
     return ok(messages);

@@ -1,6 +1,6 @@
 import type { RequestHead } from '#agent/http/head.ts';
 import type { OutboundProblem } from '#agent/outbound/answers.ts';
-import { CommonMemory } from '#agent/outbound/last-admission.ts';
+import { CommonMemory } from '#agent/outbound/common-memory.ts';
 import type { Outlet } from '#agent/outbound/outlet.ts';
 import type { OutboundReport } from '#agent/outbound/report.ts';
 import type { Route, Routed } from '#agent/outbound/route.ts';

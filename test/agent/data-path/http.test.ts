@@ -154,10 +154,11 @@ test.each([
   ['GET / HTTP/1.1\r\nHost: a\r\nConnection: x-forwarded-client-cert\r\n\r\n', 400],
 ])('an ambiguous request is refused by our side already: %.40j', async (bytes, status) => {
   const app = await world.httpApp((_, reply) => reply.end('ok'));
-  const { port, prices } = await world.pair(app);
+  const { port, prices, cart } = await world.pair(app);
   const answer = await sendRaw(port, bytes);
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(prices.counters.inboundRequests).toBe(0);
+  expect(cart.counters).toMatchObject({ requests: 1, denied: 1, failed: 0 });
 });
 
 test('an HTTP/1.0 request without Host reaches the app as valid HTTP/1.1', async () => {

@@ -5,8 +5,8 @@ import { LastHead } from '#agent/http/last-head.ts';
 
 const limits = { maxBytes: 32_768, maxHeaders: 100 };
 
-function said(target: string): { bytes: Buffer; head: RequestHead; at: { from: number; to: number } } {
-  const bytes = Buffer.from(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`, 'latin1');
+function said(target: string, more = ''): { bytes: Buffer; head: RequestHead; at: { from: number; to: number } } {
+  const bytes = Buffer.from(`GET ${target} HTTP/1.1\r\nHost: a\r\n${more}\r\n`, 'latin1');
   const reading = readRequestHead(bytes, limits);
   if (reading.kind !== 'complete') throw new Error('not a head');
   return { bytes, head: reading.head, at: { from: 0, to: reading.end } };
@@ -49,4 +49,12 @@ test('without a common memory each connection has its own', () => {
     first.head,
     undefined,
   ]);
+});
+
+test('a head that holds a secret is known to its own connection alone', () => {
+  const common = new LastHead<RequestHead>();
+  const [one, other] = [new KnownHeads(common), new KnownHeads(common)];
+  const { bytes, head, at } = said('/', 'Authorization: Bearer secret\r\n');
+  one.keep(head, bytes, at);
+  expect([one.find(bytes, 0)?.head, other.find(bytes, 0), common.head]).toEqual([head, undefined, undefined]);
 });
