@@ -4,7 +4,7 @@ const conditions = ['source'];
 
 /** What `npm test` leaves out; each tier says itself what it needs. */
 const otherTiers = [
-  'npm run test:tiers    foreign programs as peers: openssl, curl, nginx, haproxy, libfaketime',
+  'npm run test:tiers    foreign programs as peers: openssl, curl, nginx, haproxy, wrk, nghttp2, Envoy, Chromium, Go, Python with gRPC, libfaketime',
   'npm run test:package  the tarball in an empty folder, the README in a fresh copy: a package registry',
   'npm run test:long     runs of more than a minute: time',
 ];

@@ -8,7 +8,7 @@ export interface Holder {
 }
 
 /** Of all sessions of this event loop together. Eight of them at their own ceiling; a peer may open thousands. */
-export const maxHeldBytes = 512 * 1024 * 1024;
+const maxHeldBytes = 512 * 1024 * 1024;
 /** All are counted each time they have grown by so much together. */
 const countEveryBytes = 4 * 1024 * 1024;
 
