@@ -4,6 +4,7 @@ import { ok, refuse, type Result } from '#runtime/result.ts';
 import { accessLog, accessLogSettings } from './config-access-log.ts';
 import { gateway, gatewaySettings } from './config-gateway.ts';
 import { crossProblems, type ConfigProblem } from './config-rules.ts';
+import { unknownSettings } from './config-unknown.ts';
 import type { AgentConfig, JoinTokenSource, LimitsConfig, UpstreamConfig } from './config-types.ts';
 import {
   allow,
@@ -125,7 +126,7 @@ export function parseAgentConfig(text: string): Result<AgentConfig, string> {
   const read = readDocument(text);
   if (!read.ok) return refuse(`line ${read.reason.line}, column ${read.reason.column}: ${read.reason.problem}`);
   const parsed = agentDocument.safeParse(read.value);
-  if (!parsed.success) return refuse(describe(parsed.error.issues.map((issue) => [pathOf(issue.path), issue.message])));
+  if (!parsed.success) return refuse(describe(parsed.error.issues.map(problemOf)));
   const config = settings(parsed.data);
   const problems = [...crossProblems(config)];
   return problems.length === 0 ? ok(Object.freeze(config)) : refuse(describe(problems));
@@ -181,6 +182,11 @@ function identitySettings({ identity, trustDomain }: AgentDocument): AgentConfig
   if (files !== undefined) return { kind: 'files', dir: files.dir, trustDomain: files.trustDomain ?? trustDomain };
   const { address, trustBundle, joinToken, stateDir } = controlPlane!; // exactly one is there: the schema says so
   return { kind: 'control-plane', address, trustBundlePath: trustBundle, joinToken, stateDir };
+}
+
+function problemOf(issue: z.core.$ZodIssue): ConfigProblem {
+  const isUnknown = issue.code === 'unrecognized_keys';
+  return [pathOf(issue.path), isUnknown ? unknownSettings(agentDocument, issue.path, issue.keys) : issue.message];
 }
 
 function pathOf(path: readonly PropertyKey[]): string {

@@ -81,8 +81,8 @@ export type AgentEvent =
       readonly reason: string;
       readonly decisionId: string;
     }
-  | { readonly event: 'peer.refused'; readonly workload: string; readonly address: string; readonly reason: string }
-  | { readonly event: 'peer.unreachable'; readonly workload: string; readonly address: string; readonly error: unknown }
+  | { readonly event: 'peer.refused'; readonly peer: string; readonly address: string; readonly reason: string }
+  | { readonly event: 'peer.unreachable'; readonly peer: string; readonly address: string }
   | { readonly event: 'stream.reset'; readonly destination: string; readonly reason: string }
   | {
       readonly event: 'session.re-proved';

@@ -61,7 +61,8 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       if (event === 'opened') counters.sessionsOpened += 1;
       if (event !== 'failed') return;
       counters.sessionsFailed += 1;
-      emit({ event: 'peer.refused', workload: peer, address, reason: reason ?? 'unreachable' });
+      if (reason === undefined || reason === 'unreachable') emit({ event: 'peer.unreachable', peer, address });
+      else emit({ event: 'peer.refused', peer, address, reason });
     },
   });
   const inFlight = { outbound: { requests: 0 }, inbound: { requests: 0 }, gateway: { requests: 0 } };

@@ -5,7 +5,7 @@ import type { Traffic } from '#agent/admin/traffic.ts';
 import type { AgentEmit } from '#agent/events.ts';
 import { exchangeProblemAnswer, exchangeProblemName, headProblemAnswer, type Answer } from '#agent/http/answers.ts';
 import type { Deadlines } from '#agent/http/deadlines.ts';
-import type { HeadProblem } from '#agent/http/head.ts';
+import type { UnreadProblem } from '#agent/http/head.ts';
 import type { ExchangeProblem } from '#agent/http/message.ts';
 import type { RequestEnd, RequestReport, StreamEnd } from '#agent/http/service.ts';
 import type { Clock } from '#runtime/clock.ts';
@@ -50,14 +50,15 @@ export abstract class TrafficReport<P> implements RequestReport<P> {
   /** To whoever reads the log. */
   protected abstract tell(verdict: Verdict, reason: string, decisionId: string): void;
   /** By the app, or by the other agent for it. */
-  protected abstract answeredBy(who: 'app' | 'agent', status: number): void;
+  protected abstract answeredBy(who: 'app' | 'agent', end: RequestEnd): void;
   protected abstract closed(outcome: StreamEnd['outcome']): void;
 
-  refused(reason: HeadProblem | 'protected-header-in-connection', what: Refused): Answer {
-    return this.logDenied(what, headProblemAnswer(reason, this.decide('refused', reason, 'bad-request')));
+  refused(reason: UnreadProblem, what: Refused): Answer {
+    const counted = reason === 'head-timeout' ? 'downstream-timeout' : 'bad-request';
+    return this.logDenied(what, headProblemAnswer(reason, this.decide('refused', reason, counted)));
   }
   /** A head that cannot be read is a request all the same. */
-  unread(reason: HeadProblem | 'protected-header-in-connection'): Answer {
+  unread(reason: UnreadProblem): Answer {
     this.begun();
     return this.refused(reason, 'unread');
   }
@@ -73,7 +74,7 @@ export abstract class TrafficReport<P> implements RequestReport<P> {
     inFlight.requests -= 1;
     const durationMs = deadlines.nowMs() - end.startedMs;
     this.#traffic.finished(durationMs, end);
-    if (end.answeredBy !== 'us') this.answeredBy(end.answeredBy, end.status);
+    if (end.answeredBy !== 'us') this.answeredBy(end.answeredBy, end);
     if (accessLog !== undefined) accessLog.request(this.parties(accessLog), end, durationMs);
   }
   upgraded(): void {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { commands, type Command } from './commands.ts';
 import { UsageError, type Arguments } from './edge.ts';
-import { closest } from './closest.ts';
+import { closest } from '#runtime/closest.ts';
 
 /** What the command line asks for. */
 export type Request =

@@ -39,8 +39,9 @@ export function createLog<E extends { readonly event: string }>(options: LogOpti
 export function describeError(error: unknown): string {
   const parts: string[] = [];
   for (let at = error; at !== undefined && parts.length < 5; at = at instanceof Error ? at.cause : undefined) {
-    const code = at instanceof Error && 'code' in at ? `${String(at.code)} ` : '';
-    parts.push(code + (at instanceof Error ? at.message : typeof at === 'string' ? at : typeof at));
+    const message = at instanceof Error ? at.message : typeof at === 'string' ? at : typeof at;
+    const code = at instanceof Error && 'code' in at ? String(at.code) : '';
+    parts.push(code === '' || message.includes(code) ? message : `${code} ${message}`);
   }
   return parts.join(' ← ').slice(0, 500);
 }

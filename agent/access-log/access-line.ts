@@ -11,7 +11,7 @@ export interface AccessLine {
   readonly direction: Direction;
   readonly peer: string | undefined;
   readonly client: string | undefined;
-  readonly destination: string;
+  readonly destination: string | undefined;
   /** As the caller spoke it; `HTTP` of a head that could not be read. */
   readonly protocol: 'HTTP' | 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'opaque';
   readonly method: string | undefined;

@@ -13,8 +13,8 @@ export interface Parties {
   readonly peer: string | undefined;
   /** Address of a caller from outside the mesh. */
   readonly client: string | undefined;
-  /** `workload:port`, or what a caller wrote in its place. */
-  readonly destination: string;
+  /** `workload:port`, or what a caller wrote in its place; undefined where that could not be read. */
+  readonly destination: string | undefined;
 }
 
 /** What was refused before anything was passed on: a request, an opaque stream, or a head that could not be read. */

@@ -5,6 +5,7 @@ export type FailureReason =
   // what was asked could not be read, or means nothing here
   | 'bad-request'
   | 'bad-request-body'
+  | 'downstream-timeout'
   | 'no-such-port'
   | 'unknown-destination'
   | 'unknown-host'

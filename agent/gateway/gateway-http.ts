@@ -1,5 +1,5 @@
 import type { Answer } from '#agent/http/answers.ts';
-import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
+import type { RequestHead, UnreadProblem } from '#agent/http/head.ts';
 import { headerField, type HeaderField } from '#agent/http/header-field.ts';
 import { LastAdmission, type Forward } from '#agent/http/last-admission.ts';
 import type { Forwarded, Upstream } from '#agent/http/message.ts';
@@ -78,7 +78,7 @@ export class GatewayHttp extends ServiceParts implements HttpService<OutboundPro
     return admission;
   }
 
-  refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
+  refused(reason: UnreadProblem): Answer {
     return new GatewayReport(this.#parts, this.#client, { nowhere: '' }).unread(reason);
   }
 

@@ -1,6 +1,7 @@
 import type { Parties, Refused } from '#agent/access-log/access-log.ts';
 import type { Answer } from '#agent/http/answers.ts';
 import type { OutboundProblem } from '#agent/outbound/answers.ts';
+import type { RequestEnd } from '#agent/http/service.ts';
 import type { Outlet } from '#agent/outbound/outlet.ts';
 import { TrafficReport, type ReportParts, type Verdict } from '#agent/traffic-report.ts';
 import { refusalAnswer, unreachedAnswer, type Refusal } from './answers.ts';
@@ -45,7 +46,7 @@ export class GatewayReport extends TrafficReport<OutboundProblem> {
     const to = this.#destination;
     return 'nowhere' in to ? 'unknown' : (to.report.peer ?? to.config.workload);
   }
-  protected answeredBy(who: 'app' | 'agent', status: number): void {
+  protected answeredBy(who: 'app' | 'agent', { status }: RequestEnd): void {
     if (who === 'app' || 'nowhere' in this.#destination) return;
     this.countFailure(status === 401 || status === 403 ? 'refused-by-peer' : 'failed-at-peer');
   }
@@ -60,7 +61,7 @@ export class GatewayReport extends TrafficReport<OutboundProblem> {
   protected parties(): Parties {
     const to = this.#destination;
     const peer = 'nowhere' in to ? undefined : to.report.peer;
-    return { direction: 'gateway', peer, client: this.#client, destination: this.#name };
+    return { direction: 'gateway', peer, client: this.#client, destination: this.#name || undefined };
   }
   get #name(): string {
     const to = this.#destination;

@@ -44,6 +44,7 @@ function serveHttp2(pipe: Pipe, parts: GatewayParts, outsider: Outsider): HttpCo
 /** Outsiders are many, and owe us nothing: each may occupy less than a peer or the app. */
 const outsiderRoom: SessionRoom = {
   windowBytes: 256 * 1024,
+  firstWindowBytes: 64 * 1024,
   sessionWindowBytes: 1024 * 1024,
   maxStreams: 100,
   unreadCeilingBytes: 4 * 1024 * 1024,

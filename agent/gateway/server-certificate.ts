@@ -41,10 +41,11 @@ export class ServerCertificate {
     this.#parts = parts;
   }
 
-  /** Waits for the first good pair. Throws `GATEWAY_CERTIFICATE_UNUSABLE`. */
+  /** Waits for the first good pair, and says what it waits for. Throws `GATEWAY_CERTIFICATE_UNUSABLE`. */
   async first(signal: AbortSignal): Promise<void> {
     const { clock, config } = this.#parts;
     const startedMs = clock.monotonic();
+    let last = '';
     while (this.#taken === undefined) {
       const problem = await this.#look();
       if (problem === undefined) return;
@@ -52,6 +53,8 @@ export class ServerCertificate {
         const hint = `write a certificate chain, leaf first, to ${config.certificatePath} and its key to ${config.keyPath}, both in PEM`;
         throw new Fault('GATEWAY_CERTIFICATE_UNUSABLE', problem, { hint });
       }
+      if (problem === last) this.#report(problem);
+      last = problem;
       await clock.sleep(secondLookMs, signal);
     }
   }

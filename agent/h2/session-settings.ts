@@ -17,11 +17,18 @@ export const ourTableBytes = 8_192;
 
 const settingBytes = 6;
 
+/** What a stream's window is at first. */
+export function firstWindowBytes({ windowBytes, firstWindowBytes: first = windowBytes }: WindowSettings): number {
+  return Math.min(first, windowBytes);
+}
+
+type WindowSettings = Pick<H2Settings, 'windowBytes' | 'firstWindowBytes'>;
+
 /** SETTINGS payload that states ours. */
 export function writeSettings(role: 'client' | 'server', settings: H2Settings): Buffer {
   const rows: [number, number][] = [
     [settingId.headerTableSize, ourTableBytes],
-    [settingId.initialWindowSize, settings.windowBytes],
+    [settingId.initialWindowSize, firstWindowBytes(settings)],
     [settingId.maxHeaderListSize, settings.maxHeaderListBytes],
     role === 'client' ? [settingId.enablePush, 0] : [settingId.maxConcurrentStreams, settings.maxStreams],
   ];

@@ -38,11 +38,17 @@ export class Stream implements H2Stream {
 
   /** Bytes that the peer may still send. */
   receiveWindow: number;
+  /** What that is when nothing is on its way, unread or uncredited: grows and shrinks (`ReceiveFlow`). */
+  windowBytes: number;
+  /** By what it is larger than at first, or smaller. */
+  grownBytes = 0;
   /** Taken by the handler, not given back to the peer's window. */
   uncredited = 0;
   /** The same, since `pause`. */
   unread = 0;
   isPaused = false;
+  /** It filled most of its window while it was paused: a larger one would only hold more. */
+  isReaderSlow = false;
 
   /** The request's or the final answer's head: was it sent, has it come? */
   headSent = false;
@@ -61,6 +67,7 @@ export class Stream implements H2Stream {
     this.handler = deafHandler;
     this.sendWindow = windows.send;
     this.receiveWindow = windows.receive;
+    this.windowBytes = windows.receive;
     this.#owner = owner;
   }
 

@@ -51,8 +51,13 @@ export interface WorkerPlace {
 }
 
 export interface H2Settings {
-  /** Per stream that the peer sends to us, bytes. */
+  /** Per stream that the peer sends to us, bytes; at the most. */
   readonly windowBytes: number;
+  /**
+   * What a stream's window is at first: it grows to `windowBytes` while its reader keeps up, so that many slow readers
+   * hold little. Undefined: `windowBytes` from the start.
+   */
+  readonly firstWindowBytes?: number | undefined;
   /** Of the whole session. */
   readonly sessionWindowBytes: number;
   /** How many streams the peer may have open. */

@@ -1,6 +1,7 @@
 import { noBytes } from '#agent/pipe/no-bytes.ts';
 import { BodyReader, type BodyProblem } from './body.ts';
 import { HeadGatherer } from './head-gatherer.ts';
+import { isHttp2Settings } from './http2-settings.ts';
 import { readResponseHead, type HeaderField, type HeadProblem, type ResponseHead } from './head.ts';
 import { LastHead } from './last-head.ts';
 import type { Forwarded } from './message.ts';
@@ -27,7 +28,7 @@ export class AnswerReader {
   /** Its end-to-end headers that may pass. */
   headers: readonly HeaderField[] = noTrailers;
   /** After `refused`. */
-  problem: HeadProblem | BodyProblem | 'protected-header-in-connection' = 'bad-status-line';
+  problem: HeadProblem | BodyProblem | 'protected-header-in-connection' | 'speaks-http2' = 'bad-status-line';
   /** The bytes in which `at` counts: those given, or all of a head that came in pieces. Not after `more` and `done`. */
   bytes: Buffer = noBytes;
   /** After `done`: how many bytes follow the answer. */
@@ -118,7 +119,7 @@ export class AnswerReader {
       return 'more';
     }
     this.#gatherer.clear();
-    if (reading.kind === 'refused') return this.#refuse(reading.reason);
+    if (reading.kind === 'refused') return this.#refuse(isHttp2Settings(window) ? 'speaks-http2' : reading.reason);
     const { head, end } = reading;
     const kept = endToEndHeaders(head.headers);
     if (!kept.ok) return this.#refuse(kept.reason);

@@ -1,6 +1,6 @@
 import { unreachable } from '#runtime/result.ts';
 import type { ExchangeProblem } from './message.ts';
-import type { HeadProblem } from './head.ts';
+import type { UnreadProblem } from './head.ts';
 import { headProblemStatus, problemResponse, problemResponseToHead } from './problem.ts';
 
 /** An answer of ours, `application/problem+json` (RFC 9457); it ends the connection. */
@@ -22,7 +22,8 @@ export function answerBytes(answer: Answer, requestMethod: string): Buffer {
 }
 
 /** For a request head that was refused; which rule it broke stays in our log. */
-export function headProblemAnswer(reason: HeadProblem | 'protected-header-in-connection', decisionId: string): Answer {
+export function headProblemAnswer(reason: UnreadProblem, decisionId: string): Answer {
+  if (reason === 'head-timeout') return problemAnswer(408, 'The request took too long', decisionId);
   const status = reason === 'protected-header-in-connection' ? 400 : headProblemStatus(reason);
   return problemAnswer(status, headProblemTitles[status], decisionId);
 }
@@ -42,6 +43,8 @@ export function exchangeProblemAnswer(problem: ExchangeProblem, decisionId: stri
       : problemAnswer(502, 'The answer was not valid HTTP', decisionId);
   }
   switch (problem) {
+    case 'downstream-timeout':
+      return problemAnswer(408, 'The request body took too long', decisionId);
     case 'upstream-timeout':
       return problemAnswer(504, 'No answer came in time', decisionId);
     case 'upstream-closed':
@@ -56,7 +59,9 @@ export function exchangeProblemAnswer(problem: ExchangeProblem, decisionId: stri
 /** The problem in one word, for logs. */
 export function exchangeProblemName(problem: ExchangeProblem): string {
   if (typeof problem === 'string') return problem;
-  return 'badRequestBody' in problem
-    ? `bad-request-body ${problem.badRequestBody}`
-    : `bad-response ${problem.badResponse}`;
+  if ('badRequestBody' in problem) return `bad-request-body ${problem.badRequestBody}`;
+  const { badResponse } = problem;
+  return badResponse === 'speaks-http2'
+    ? 'bad-response speaks-http2: declare protocol http2'
+    : `bad-response ${badResponse}`;
 }

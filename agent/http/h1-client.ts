@@ -5,7 +5,7 @@ import { BodyWriter } from './body-writer.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import type { HeaderField } from './head.ts';
 import type { ExchangeProblem, Forwarded, RequestSink, ResponseSink } from './message.ts';
-import { isForwardedUpgrade, requestText } from './request-text.ts';
+import { isForwardedUpgrade, isRepeatable, requestText } from './request-text.ts';
 import type { MessageLimits } from './service.ts';
 
 /** Whoever keeps clients. */
@@ -28,6 +28,8 @@ export interface H1ClientOptions {
   readonly owner: H1ClientOwner;
   /** How long it may lie idle when the other side does not say; then it is ended. Infinity: for ever. */
   readonly idleMs: number;
+  /** The other side was found to speak HTTP/2; the exchange that showed it fails. */
+  readonly onHttp2?: (() => void) | undefined;
 }
 
 /** An idle connection ends this much before the other side would end it. */
@@ -185,6 +187,7 @@ export class H1Client implements PipeReader, RequestSink {
         case 'done':
           return this.#complete(this.#afterwards());
         case 'refused':
+          if (reader.problem === 'speaks-http2') this.#options.onHttp2?.();
           return this.#fail({ badResponse: reader.problem });
         default:
           return unreachable(step);
@@ -291,9 +294,4 @@ export class H1Client implements PipeReader, RequestSink {
     if (state === 'gone') this.#deadline.dispose();
     if (wasKept) this.#options.owner.onGone(this);
   }
-}
-
-/** Nobody has seen it, and to ask twice is to ask once (RFC 9110, section 9.2.2). */
-function isRepeatable({ head: { method, framing } }: Forwarded): boolean {
-  return framing.kind === 'none' && (method === 'GET' || method === 'HEAD' || method === 'OPTIONS');
 }

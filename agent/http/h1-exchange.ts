@@ -1,7 +1,7 @@
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { SpliceEnd } from '#agent/pipe/splice.ts';
 import { AnswerWriter } from './answer-writer.ts';
-import { problemAnswer, type Answer } from './answers.ts';
+import type { Answer } from './answers.ts';
 import { BodyReader, type BodyLimits } from './body.ts';
 import type { HeaderField, ResponseHead } from './head.ts';
 import type { ExchangeProblem, Forwarded, RequestSink, ResponseSink } from './message.ts';
@@ -155,9 +155,8 @@ export class H1Exchange<P> implements ResponseSink<P> {
       return this.failed('upstream-timeout');
     }
     if (this.#answer.status > 0) return this.#host.cut();
-    this.#finish(408, 'us', 'complete');
     sink?.abort();
-    this.#host.say(problemAnswer(408, 'The request body took too long'));
+    this.failed('downstream-timeout');
   }
 
   onRequestDrain(): void {

@@ -1,7 +1,7 @@
 import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
 import { splice, type SpliceEnd } from '#agent/pipe/splice.ts';
 import { unreachable } from '#runtime/result.ts';
-import { answerBytes, problemAnswer, type Answer } from './answers.ts';
+import { answerBytes, type Answer } from './answers.ts';
 import type { Deadline } from './deadlines.ts';
 import { H1Exchange, type ExchangeHost } from './h1-exchange.ts';
 import { HeadGatherer } from './head-gatherer.ts';
@@ -283,7 +283,7 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   }
 
   #headExpired(): void {
-    if (!this.#gatherer.isEmpty) return this.say(problemAnswer(408, 'The request head took too long'));
+    if (!this.#gatherer.isEmpty) return this.say(this.#service.refused('head-timeout'));
     const { idleMs } = this.#service.times;
     if (!this.#known.holdsOwn || idleMs <= rememberMs) return this.linger();
     this.#known.forgetOwn();

@@ -16,6 +16,7 @@ export interface H1UpstreamOptions<P> {
   readonly queue: QueueLimits & { readonly problem: P };
   /** How long a kept connection may be idle when the other side does not say. Default 4 s; Infinity: for ever. */
   readonly idleMs?: number;
+  readonly onHttp2?: H1ClientOptions['onHttp2'];
 }
 
 export interface H1Upstream<P> extends Upstream<P> {
@@ -52,11 +53,11 @@ class KeptClients<P> implements H1Upstream<P>, H1ClientOwner {
   #state: 'open' | 'retired' | 'closed' = 'open';
 
   constructor(dial: Dial<P>, options: H1UpstreamOptions<P>) {
-    const { limits, deadlines, maxConnections, queue, idleMs = defaultIdleMs } = options;
+    const { limits, deadlines, maxConnections, queue, idleMs = defaultIdleMs, onHttp2 } = options;
     this.#dial = dial;
     this.#maxConnections = maxConnections;
     this.#queue = queue;
-    this.#options = { limits, deadlines, idleMs, owner: this };
+    this.#options = { limits, deadlines, idleMs, owner: this, onHttp2 };
   }
 
   get inFlight(): number {

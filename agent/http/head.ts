@@ -63,6 +63,9 @@ export interface HeadLimits {
   readonly maxHeaders: number;
 }
 
+/** Why a request was not even judged. `head-timeout`: what must be read before that did not come in time. */
+export type UnreadProblem = HeadProblem | 'protected-header-in-connection' | 'head-timeout';
+
 export type HeadProblem =
   | FieldProblem
   | FramingProblem

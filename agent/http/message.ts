@@ -28,11 +28,15 @@ export type ExchangeProblem =
   /** No byte in either direction for too long, or the whole took too long. */
   | 'upstream-timeout'
   | 'downstream-gone'
+  /** The caller's body stalled. */
+  | 'downstream-timeout'
   | {
       readonly badResponse:
         | HeadProblem
         | BodyProblem
         | 'protected-header-in-connection'
+        /** It began with SETTINGS, where HTTP/1.1 was spoken. */
+        | 'speaks-http2'
         | 'unexpected-upgrade'
         | 'too-many-interim'
         | 'length-mismatch';

@@ -28,3 +28,8 @@ function write(request: Forwarded): string {
 export function isForwardedUpgrade(head: RequestHead): boolean {
   return head.upgrade === 'websocket' && head.method === 'GET' && head.framing.kind === 'none';
 }
+
+/** To ask twice is to ask once (RFC 9110, section 9.2.2). */
+export function isRepeatable({ head: { method, framing } }: Forwarded): boolean {
+  return framing.kind === 'none' && (method === 'GET' || method === 'HEAD' || method === 'OPTIONS');
+}

@@ -3,7 +3,7 @@ import type { Clock } from '#runtime/clock.ts';
 import type { Answer } from './answers.ts';
 import type { BodyLimits } from './body.ts';
 import type { Deadlines } from './deadlines.ts';
-import type { HeadLimits, HeadProblem, RequestHead } from './head.ts';
+import type { HeadLimits, RequestHead, UnreadProblem } from './head.ts';
 import type { LastHead } from './last-head.ts';
 import type { ExchangeProblem, Forwarded, Upstream } from './message.ts';
 
@@ -96,7 +96,7 @@ export interface HttpService<P> {
   /** Judges a request by its head alone. */
   admit(head: RequestHead): Later<Admission<P>>;
   /** A head that was refused before it could be judged. */
-  refused(reason: HeadProblem | 'protected-header-in-connection'): Answer;
+  refused(reason: UnreadProblem): Answer;
   /**
    * No request comes any more, and none is in flight: the connection is over, or was handed over (whoever serves it now
    * keeps its own books; `drain` and `destroy` still reach it). Comes once.

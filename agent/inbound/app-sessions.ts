@@ -9,6 +9,8 @@ import type { AppProblem } from './report.ts';
 export interface AppSessionsParts extends HttpSessionParts {
   /** Of those who wait for a session; how long the app may take is the dial's and the engine's business. */
   readonly queue: Pick<QueueLimits, 'maxRequests'>;
+  /** What was known of the app's protocol may not be so any more. */
+  readonly onAnotherProtocol?: () => void;
 }
 
 /**
@@ -81,6 +83,7 @@ export class AppSessions implements SessionSource<AppProblem> {
     }
     if (how.phase === 'open') return;
     this.anotherProtocol = anotherProtocol(how.reason);
+    if (this.anotherProtocol !== 'unknown') this.#parts.onAnotherProtocol?.();
     this.#failed();
   }
 

@@ -19,6 +19,7 @@ import { AppSessions } from './app-sessions.ts';
 import { AutoApp } from './auto-app.ts';
 import type { InboundParts, Proof } from './inbound-parts.ts';
 import { NamedPortHttp } from './named-port-http.ts';
+import { OwnApp } from './own-app.ts';
 import { PortJudge, type Permit } from './permit.ts';
 import { PortHttp } from './port-http.ts';
 import { InboundReport, type AppProblem } from './report.ts';
@@ -146,7 +147,10 @@ class Caller implements InboundCaller {
         onClosed: () => undefined,
       });
     }
-    const upstream = createH1Upstream(this.#dial(port), { ...this.#parts, maxConnections: 1, queue });
+    const http = this.#h1Upstream(port, 1);
+    const { spoken } = this.#parts;
+    const http2 = (): Upstream<AppProblem> => this.#http2App(port).upstream;
+    const upstream = port.protocol === 'auto' ? new OwnApp({ port: port.port, spoken, http, http2 }) : http;
     return new PortHttp(this.#parts, this.#proof, { port, upstream, onClosed: () => upstream.close() });
   }
 
@@ -167,16 +171,23 @@ class Caller implements InboundCaller {
   #http1App(port: InboundPortConfig): H1Upstream<AppProblem> {
     let app = this.#http1Apps.get(port);
     if (app === undefined) {
-      app = createH1Upstream(this.#dial(port), { ...this.#parts, maxConnections: maxAppConnections, queue });
+      app = this.#h1Upstream(port, maxAppConnections);
       this.#http1Apps.set(port, app);
     }
     return app;
   }
 
+  #h1Upstream(port: InboundPortConfig, maxConnections: number): H1Upstream<AppProblem> {
+    const { spoken } = this.#parts;
+    const onHttp2 = (): void => void spoken.set(port.port, 'http2');
+    return createH1Upstream(this.#dial(port), { ...this.#parts, maxConnections, queue, onHttp2 });
+  }
+
   #http2App(port: InboundPortConfig): H2App {
     let app = this.#http2Apps.get(port);
     if (app === undefined) {
-      const sessions = new AppSessions(this.#dial(port), { ...this.#parts, queue });
+      const onAnotherProtocol = (): void => void this.#parts.spoken.delete(port.port);
+      const sessions = new AppSessions(this.#dial(port), { ...this.#parts, queue, onAnotherProtocol });
       app = { sessions, upstream: h2Upstream(sessions, this.#parts) };
       this.#http2Apps.set(port, app);
     }

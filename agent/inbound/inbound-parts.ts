@@ -12,7 +12,7 @@ import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { RuleIndex } from '#policy/decide.ts';
 import type { Clock } from '#runtime/clock.ts';
 
-/** What an app was found to speak to callers of HTTP/2, by port. Forgotten when the app cannot be reached. */
+/** What an app was found to speak, by port. Forgotten when the app cannot be reached, or not in that. */
 export type SpokenByApps = Map<number, 'http' | 'http2'>;
 
 /** What the peers' side of an agent shares. */

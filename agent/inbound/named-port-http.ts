@@ -1,6 +1,6 @@
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import type { Answer } from '#agent/http/answers.ts';
-import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
+import type { RequestHead, UnreadProblem } from '#agent/http/head.ts';
 import { portHeader } from '#agent/http/port-header.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
 import { ServiceParts } from '#agent/http/service-parts.ts';
@@ -46,7 +46,7 @@ export class NamedPortHttp extends ServiceParts implements HttpService<AppProble
     return service.admit(head);
   }
 
-  refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
+  refused(reason: UnreadProblem): Answer {
     return this.#reportAt(this.#ports.first?.port ?? 0).unread(reason);
   }
 

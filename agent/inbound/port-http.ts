@@ -1,5 +1,5 @@
 import type { Answer } from '#agent/http/answers.ts';
-import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
+import type { RequestHead, UnreadProblem } from '#agent/http/head.ts';
 import { LastAdmission, type Forward } from '#agent/http/last-admission.ts';
 import type { Forwarded, Upstream } from '#agent/http/message.ts';
 import { stripReserved } from '#agent/http/reserved.ts';
@@ -72,7 +72,7 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     return admission;
   }
 
-  refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
+  refused(reason: UnreadProblem): Answer {
     return this.#report.unread(reason);
   }
 

@@ -30,7 +30,7 @@ export class InboundReport extends TrafficReport<AppProblem> {
   /** The port that is named is none of ours, or its protocol is another one. */
   noSuchPort(what: Refused): Answer {
     const decisionId = this.decide('refused', 'no-such-port', 'no-such-port');
-    const title = what === 'opaque' ? 'This workload has no such port' : 'This workload has no such HTTP port';
+    const title = what === 'opaque' ? 'This workload has no such port' : 'The destination has no such HTTP port';
     return this.logDenied(what, problemAnswer(404, title, decisionId));
   }
   /** It may, but it was not even admitted. */

@@ -32,7 +32,7 @@ function wording(problem: OutboundProblem): readonly [status: number, title: str
     case 'refused-by-peer':
       return [403, 'The destination does not admit this workload'];
     case 'no-such-port':
-      return [502, 'The destination has no such port'];
+      return [404, 'The destination has no such HTTP port'];
     case 'app-unreachable':
       return [503, 'The app of the destination cannot be reached'];
     case 'too-many-requests-in-flight':

@@ -1,5 +1,5 @@
 import type { Answer } from '#agent/http/answers.ts';
-import type { HeadProblem, RequestHead } from '#agent/http/head.ts';
+import type { RequestHead, UnreadProblem } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import { LastAdmission, type Forward } from '#agent/http/last-admission.ts';
 import type { LastHead } from '#agent/http/last-head.ts';
@@ -65,7 +65,7 @@ export class OutboundHttp extends ServiceParts implements HttpService<OutboundPr
     return (this.#last ??= new LastAdmission());
   }
 
-  refused(reason: HeadProblem | 'protected-header-in-connection'): Answer {
+  refused(reason: UnreadProblem): Answer {
     return this.#route.report.unread(reason);
   }
 

@@ -67,10 +67,13 @@ export class Outlet {
     return peer;
   }
 
-  /** In a tunnel the other agent speaks to its app as that wants; a foreign server is spoken to as it was declared. */
+  /**
+   * A port that was declared to speak HTTP/2 is asked in it. Otherwise the other agent of a tunnel speaks to its app as that
+   * wants; a foreign server is spoken to as it was declared.
+   */
   #routedTo(peer: Peer, spoken: 'http' | 'http2'): Result<Routed, never> {
     const { timeoutMs, transport, protocol } = this.config;
-    const isDeclared = transport === 'mtls' && (protocol === 'http' || protocol === 'http2');
+    const isDeclared = protocol === 'http2' || (transport === 'mtls' && protocol === 'http');
     const upstream = this.#parts.pool.upstream(peer, isDeclared ? protocol : spoken);
     const timed = timeoutMs === undefined ? upstream : timedUpstream(upstream, timeoutMs, this.#parts.clock);
     return ok({ kind: 'forward', upstream: timed, report: this.report });

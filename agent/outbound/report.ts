@@ -1,6 +1,7 @@
 import type { Parties, Refused } from '#agent/access-log/access-log.ts';
+import type { FailureReason } from '#agent/admin/failure-reason.ts';
 import type { Answer } from '#agent/http/answers.ts';
-import type { StreamEnd } from '#agent/http/service.ts';
+import type { RequestEnd, StreamEnd } from '#agent/http/service.ts';
 import { TrafficReport, type ReportParts, type Verdict } from '#agent/traffic-report.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { outboundAnswer, type OutboundProblem } from './answers.ts';
@@ -38,7 +39,8 @@ export class OutboundReport extends TrafficReport<OutboundProblem> {
   /** An opaque stream that could not be opened. */
   neverOpened(problem: OutboundProblem): void {
     this.parts.counters.streams += 1;
-    this.notAdmitted(problem, 'opaque');
+    if (isRefusal(problem)) this.notAdmitted(problem, 'opaque');
+    else this.logFailed('opaque', outboundAnswer(problem, super.decide('failed', problem, problem)));
   }
   opened(): void {
     this.parts.counters.streams += 1;
@@ -48,33 +50,42 @@ export class OutboundReport extends TrafficReport<OutboundProblem> {
   protected get label(): string {
     return this.peer ?? (this.#callee.port === undefined ? 'unknown' : this.#callee.name);
   }
-  protected answeredBy(who: 'app' | 'agent', status: number): void {
-    const { counters } = this.parts;
+  protected answeredBy(who: 'app' | 'agent', { status, decisionId = '' }: RequestEnd): void {
+    const { counters, emit } = this.parts;
     counters.requestsByPeer.add(this.label);
     if (who === 'app') return;
     const isDenied = status === 401 || status === 403;
     if (isDenied) counters.denied += 1;
     else counters.failed += 1;
-    this.countFailure(isDenied ? 'refused-by-peer' : 'failed-at-peer');
+    const reason = isDenied ? 'refused-by-peer' : 'failed-at-peer';
+    this.countFailure(reason);
+    const event = isDenied ? 'outbound.refused' : 'outbound.failed';
+    emit({ event, destination: this.#destination, reason, decisionId });
+  }
+  /** `eastwest_failed_total` is of requests. */
+  protected override decide(verdict: Verdict, reason: string, counted: FailureReason): string {
+    if (verdict === 'failed') this.parts.counters.failed += 1;
+    return super.decide(verdict, reason, counted);
   }
   protected closed(outcome: StreamEnd['outcome']): void {
     const { counters, emit } = this.parts;
     counters.openStreams -= 1;
     if (outcome === 'ended') return;
     counters.resets += 1;
-    emit({ event: 'stream.reset', destination: this.#callee.name, reason: 'cut' });
+    emit({ event: 'stream.reset', destination: this.#destination, reason: 'cut' });
   }
   protected tell(verdict: Verdict, reason: string, decisionId: string): void {
     const { counters, emit } = this.parts;
-    if (verdict === 'failed') counters.failed += 1;
-    else counters.denied += 1;
+    if (verdict !== 'failed') counters.denied += 1;
     const event = verdict === 'failed' ? 'outbound.failed' : 'outbound.refused';
-    emit({ event, destination: this.#callee.name, reason, decisionId });
+    emit({ event, destination: this.#destination, reason, decisionId });
   }
   protected parties(): Parties {
+    return { direction: 'outbound', peer: this.peer, client: undefined, destination: this.#destination };
+  }
+  get #destination(): string {
     const { name, port } = this.#callee;
-    const destination = port === undefined ? name : `${name}:${port}`;
-    return { direction: 'outbound', peer: this.peer, client: undefined, destination };
+    return port === undefined ? name : `${name}:${port}`;
   }
 }
 

@@ -35,15 +35,6 @@ export function detectProtocol(bytes: Buffer): Detected {
   return length > maxLineBytes ? 'http' : 'more';
 }
 
-/**
- * Whether a server that speaks first speaks HTTP/2: its SETTINGS (RFC 9113, section 6.5) may come before the caller has
- * said anything.
- */
-export function isHttp2Settings(bytes: Buffer): boolean {
-  if (bytes.length < 9) return false;
-  return bytes.readUIntBE(0, 3) % 6 === 0 && bytes[3] === 4 && bytes[4] === 0 && bytes.readUInt32BE(5) === 0;
-}
-
 /** One of both is the other's beginning. */
 function startsLike(bytes: Buffer, known: Buffer): boolean {
   const length = Math.min(bytes.length, known.length);

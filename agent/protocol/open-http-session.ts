@@ -6,7 +6,10 @@ import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { Clock } from '#runtime/clock.ts';
 
 /** What one session may occupy. */
-export type SessionRoom = Pick<H2Settings, 'windowBytes' | 'sessionWindowBytes' | 'maxStreams' | 'unreadCeilingBytes'>;
+export type SessionRoom = Pick<
+  H2Settings,
+  'windowBytes' | 'firstWindowBytes' | 'sessionWindowBytes' | 'maxStreams' | 'unreadCeilingBytes'
+>;
 
 export interface HttpSessionParts {
   readonly limits: MessageLimits;
@@ -18,6 +21,7 @@ export interface HttpSessionParts {
 
 const appRoom: SessionRoom = {
   windowBytes: 1024 * 1024,
+  firstWindowBytes: 128 * 1024,
   sessionWindowBytes: 16 * 1024 * 1024,
   maxStreams: 1_000,
   unreadCeilingBytes: 64 * 1024 * 1024,

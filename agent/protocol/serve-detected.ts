@@ -1,8 +1,9 @@
+import { isHttp2Settings } from '#agent/http/http2-settings.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import { noBytes } from '#agent/pipe/no-bytes.ts';
 import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
-import { detectProtocol, isHttp2Settings } from './detect.ts';
+import { detectProtocol } from './detect.ts';
 import { FirstLineGuard } from './first-line-guard.ts';
 import { letGo } from './let-go.ts';
 import type { FarEnd, OpenOpaque } from './far-end.ts';

@@ -10,6 +10,7 @@ import type { Clock } from '#runtime/clock.ts';
  */
 export const tunnelSettings: H2Settings = {
   windowBytes: 1024 * 1024,
+  firstWindowBytes: 128 * 1024,
   sessionWindowBytes: 16 * 1024 * 1024,
   maxStreams: 10_000,
   maxHeaderListBytes: 65_536,

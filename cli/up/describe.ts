@@ -45,7 +45,7 @@ export function describeEvent(event: UpEvent): string | undefined {
 
 export function totals({ requests, failed, resets, denied }: Omit<Summary, 'workloads'>): string {
   const refused = denied === 0 ? '' : `, ${denied} denied`;
-  return `requests ${requests - failed} ok, ${failed} failed, ${resets} resets${refused}`;
+  return `requests ${Math.max(0, requests - failed)} ok, ${failed} failed, ${resets} resets${refused}`;
 }
 
 function describeCrash(event: Extract<UpEvent, { event: 'part.crashed' }>): string {

@@ -1,6 +1,6 @@
 import { readDocument } from '#runtime/documents.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
-import { closest } from '#cli/closest.ts';
+import { closest } from '#runtime/closest.ts';
 import { meshProblems, type Problem } from './mesh-rules.ts';
 import { knownKeys, meshDocument, type MeshDocument } from './mesh-schema.ts';
 import type { Mesh, MeshCall, MeshWorkload } from './mesh-types.ts';

@@ -1,4 +1,4 @@
-import { closest } from '#cli/closest.ts';
+import { closest } from '#runtime/closest.ts';
 import type { MeshDocument } from './mesh-schema.ts';
 
 /** Where in the document, and what is wrong there. */

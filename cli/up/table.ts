@@ -42,7 +42,7 @@ function columnsOf({ rows, summary, nowMs }: View): readonly Column[] {
     column('AGENT', 'left', ({ agent }) => agent),
     column('EXPIRES IN', 'right', ({ notAfterMs }) => expiry(notAfterMs)),
     column('ROTATIONS', 'right', (_, i) => String(summary.workloads[i]?.rotations ?? 0)),
-    column('CALLS OK', 'right', ({ requests, failed }) => String(requests - failed)),
+    column('CALLS OK', 'right', ({ requests, failed }) => String(Math.max(0, requests - failed))),
     column('FAILED', 'right', ({ failed }) => String(failed)),
     column('SPIFFE ID', 'left', (_, i) => summary.workloads[i]?.spiffeId ?? ''),
   ];

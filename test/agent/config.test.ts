@@ -117,7 +117,17 @@ test.each([
 
 describe('a problem is told with its path and what to write', () => {
   test.each([
-    ['an unknown field', `${minimal}inbond: {}\n`, 'Unrecognized key: "inbond"'],
+    ['an unknown field', `${minimal}inbond: {}\n`, 'there is no setting inbond; did you mean inbound?'],
+    [
+      'an unknown field inside a list',
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, alow: [] }] }\n`,
+      'inbound.ports[0]: there is no setting alow; did you mean allow?',
+    ],
+    [
+      'a field like no other',
+      `${minimal}admin: { colour: red }\n`,
+      'admin: there is no setting colour; there are listen,',
+    ],
     ['a duplicate key (A67)', `${minimal}workload: orders\n`, 'line 4, column 1'],
     ['an alias (A67)', `${minimal}drain: &d 5s\nlog: *d\n`, 'Alias'],
     ['no document', '', 'expected object'],

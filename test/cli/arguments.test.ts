@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '#cli/arguments.ts';
-import { closest } from '#cli/closest.ts';
+import { closest } from '#runtime/closest.ts';
 import { commands } from '#cli/commands.ts';
 import { UsageError } from '#cli/edge.ts';
 import { commandHelp, programHelp } from '#cli/help.ts';

@@ -244,7 +244,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     if (this.#phase === 'forwarding') {
       this.#sink?.abort();
       this.#fail('upstream-timeout', h2Error.cancel);
-    } else if (this.#phase === 'held') this.#answer(problemAnswer(408, 'The request took too long'));
+    } else if (this.#phase === 'held') this.#answer(this.#host.service.refused('head-timeout'));
     else if (this.#phase === 'judging') this.#answer(problemAnswer(504, 'The request could not be judged in time'));
     else this.#reset(h2Error.cancel);
   }

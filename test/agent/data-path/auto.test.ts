@@ -1,6 +1,8 @@
+import { createServer as createHttpServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { expect, describe, test } from 'vitest';
 import { createFakeClock, type FakeClock } from '#support/fake-clock.ts';
+import { ask, http2Client, startHttp2App } from '#support/h2-apps.ts';
 import { send, sendRaw } from '#support/pair-world.ts';
 import { usePairWorld } from '#support/use-pair-world.ts';
 
@@ -94,6 +96,101 @@ describe.each(['tunnel', 'mtls'] as const)('a port that is found out (auto, %s)'
     slow.socket.write(`TP/1.1\r\nHost: a\r\n${forged}`);
     await new Promise((resolve) => slow.socket.once('close', resolve));
     expect(heard.join('')).not.toContain('forged');
+  });
+});
+
+describe('an app that speaks HTTP/2 only, for callers of HTTP/1.1', () => {
+  const app = async (): Promise<number> => {
+    const { port, end } = await startHttp2App((stream, headers) => {
+      stream.respond({ ':status': 200 });
+      stream.end(String(headers['x-forwarded-client-cert']));
+    });
+    world.onEnd(end);
+    return port;
+  };
+
+  test.each(['tunnel', 'mtls'] as const)('is found out by its first answer (%s)', async (transport) => {
+    const { port, prices } = await world.pair(await app(), { protocol: 'auto', transport });
+    expect((await send(port)).status).toBe(502);
+    expect(prices.events).toMatchObject([
+      { event: 'inbound.failed', reason: 'bad-response speaks-http2: declare protocol http2' },
+    ]);
+    expect(await send(port)).toMatchObject({ status: 200, body: expect.stringContaining('URI=spiffe://') as string });
+  });
+
+  test('is known from a caller of HTTP/2', async () => {
+    const { port } = await world.pair(await app(), { protocol: 'auto' });
+    const session = http2Client(port);
+    world.onEnd(() => session.destroy());
+    expect((await ask(session, { ':path': '/' })).status).toBe(200);
+    expect((await send(port)).status).toBe(200);
+  });
+
+  test('is reached at once where the caller’s upstream says so', async () => {
+    const { port } = await world.pair(await app(), { protocol: 'auto', upstream: { protocol: 'http2' } });
+    expect((await send(port, { method: 'POST', body: 'x' })).status).toBe(200);
+  });
+
+  test('is found out again when another one has taken its place', async () => {
+    const old = await startHttp2App((stream) => {
+      stream.respond({ ':status': 200 });
+      stream.end();
+    });
+    const { port } = await world.pair(old.port, { protocol: 'auto', upstream: { protocol: 'http2' } });
+    expect((await send(port)).status).toBe(200);
+    old.end();
+    const next = createHttpServer((_, reply) => reply.end('HTTP/1.1'));
+    world.onEnd(() => next.close());
+    await new Promise<void>((resolve) => next.listen(old.port, '127.0.0.1', resolve));
+    await expect.poll(async () => (await send(port)).body).toBe('HTTP/1.1');
+  });
+});
+
+describe('what an operator is told', () => {
+  test('a stream that never opened is no failed request, and its event names the port', async () => {
+    const app = await world.tcpApp((socket) => socket.end());
+    const { port, prices, cart } = await world.pair(app, { protocol: 'tcp' });
+    prices.inbound.drain();
+    prices.inbound.destroy();
+    const { socket } = dial(port);
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(cart.counters).toMatchObject({ requests: 0, failed: 0, streams: 1 });
+    expect(cart.events).toMatchObject([
+      { event: 'outbound.failed', destination: 'prices:7002', reason: 'unreachable' },
+    ]);
+  });
+
+  test('a body that is not HTTP has a decision, an event and a count', async () => {
+    const app = await world.httpApp((_, reply) => reply.end());
+    const { port, cart } = await world.pair(app, { protocol: 'auto' });
+    const text = await sendRaw(port, 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n');
+    expect(text).toMatch(/^HTTP\/1\.1 400 [^]*X-Eastwest-Decision: /);
+    expect(cart.events).toMatchObject([
+      { event: 'outbound.failed', reason: expect.stringMatching(/^bad-request-body /) as string },
+    ]);
+  });
+
+  test('so has a head that does not come to its end', async () => {
+    const app = await world.httpApp((_, reply) => reply.end());
+    const { port, cart } = await world.pair(app, { protocol: 'http', callerLimits: { headMs: 100 } });
+    expect(await sendRaw(port, 'GET / HTTP/1.1\r\nHost:')).toMatch(/^HTTP\/1\.1 408 [^]*X-Eastwest-Decision: /);
+    expect(cart.events).toMatchObject([
+      { event: 'outbound.refused', reason: 'head-timeout', destination: 'prices:7002' },
+    ]);
+  });
+
+  test('a port that the destination has not, in both versions alike', async () => {
+    const app = await world.httpApp((_, reply) => reply.end());
+    const { port, cart } = await world.pair(app, { protocol: 'auto', upstream: { port: 7999 } });
+    const session = http2Client(port);
+    world.onEnd(() => session.destroy());
+    const title = expect.stringContaining('The destination has no such HTTP port') as string;
+    expect(await ask(session, { ':path': '/' })).toMatchObject({ status: 404, body: title });
+    expect(await send(port)).toMatchObject({ status: 404, body: title });
+    expect(cart.events).toMatchObject([
+      { event: 'outbound.failed', destination: 'prices:7999', reason: 'failed-at-peer' },
+      { event: 'outbound.failed', destination: 'prices:7999', reason: 'no-such-port' },
+    ]);
   });
 });
 

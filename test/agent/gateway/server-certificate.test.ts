@@ -57,9 +57,11 @@ test('a good pair is taken at the start, and told', async () => {
 
 test('at the start a pair may come a little later', async () => {
   const first = certificate().first(ended.signal);
-  setTimeout(write, 300);
+  await expect.poll(refusals).toEqual([expect.stringContaining('tls.crt is missing')]); // what it waits for, once
+  write();
   await first;
   expect(pairs).toHaveLength(1);
+  expect(refusals()).toHaveLength(1);
 });
 
 describe.each(['plain', 'kubernetes'] as const)('a folder written like %s', (style: FolderStyle) => {

@@ -83,14 +83,16 @@ describe('whatever two sessions do to each other', () => {
       fullBytes: fc.constantFrom(1_000, 20_000, 65_536),
       pieceBytes: fc.constantFrom(7_000, 16_393, 65_536),
       windowBytes: fc.constantFrom(3_000, 70_000, 1_048_576),
+      firstWindowBytes: fc.constantFrom(1_000, 70_000, undefined),
+      unreadCeilingBytes: fc.constantFrom(300_000, 33_554_432),
       sessionWindowBytes: fc.constantFrom(65_535, 1_000_000),
     });
     await fc.assert(
       fc.asyncProperty(wire, fc.array(step, { minLength: 5, maxLength: 60 }), async (made, steps) => {
-        const { fullBytes, pieceBytes, windowBytes, sessionWindowBytes } = made;
+        const { fullBytes, pieceBytes, ...settings } = made;
         const pair = await startH2Pair({
           pipe: { fullBytes, pieceBytes },
-          settings: { windowBytes, sessionWindowBytes },
+          settings,
         });
         const all = await play(pair, [{ what: 'open' }, ...steps]);
         for (const { asker, answerer } of all) for (const log of [asker, answerer]) log?.stream?.resume();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { detectProtocol, isHttp2Settings } from '#agent/protocol/detect.ts';
+import { isHttp2Settings } from '#agent/http/http2-settings.ts';
+import { detectProtocol } from '#agent/protocol/detect.ts';
 
 const detect = (text: string) => detectProtocol(Buffer.from(text, 'latin1'));
 const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';

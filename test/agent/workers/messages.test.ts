@@ -55,7 +55,7 @@ describe('an error that was sent to another thread', () => {
     const received = fromFaultMessage(structuredClone(toFaultMessage(fault)));
     expect(received).toBeInstanceOf(Fault);
     expect([received.code, received.message, received.hint]).toEqual([fault.code, fault.message, fault.hint]);
-    expect(describeError(received)).toBe('LISTEN_FAILED cannot listen on 127.0.0.1:7 ← EADDRINUSE listen EADDRINUSE');
+    expect(describeError(received)).toBe('LISTEN_FAILED cannot listen on 127.0.0.1:7 ← listen EADDRINUSE');
   });
 
   test.each([
@@ -68,7 +68,7 @@ describe('an error that was sent to another thread', () => {
 
   test('in an event is what the log would say of it', () => {
     const error = new Fault('ISSUER_UNREACHABLE', 'no answer', { cause: new Error('reset') });
-    const event = { event: 'peer.unreachable', workload: 'prices', address: '127.0.0.1:1', error } as const;
+    const event = { event: 'listener.failed', purpose: 'inbound', error } as const;
     expect(structuredClone(toEventMessage(event))).toEqual({
       ...event,
       error: 'ISSUER_UNREACHABLE no answer ← reset',

@@ -142,7 +142,7 @@ export function createStage(): Stage {
       limits: { head: { maxBytes: 65_536, maxHeaders: 100 }, body: { maxTrailerBytes: 16_384, maxTrailers: 100 } },
       times: { headMs: 10_000, firstMs: 10_000, idleMs: 60_000, stallMs: 30_000 },
       admit: (head) => stage.admit(head),
-      refused: (reason) => answer(400, `refused ${reason}`),
+      refused: (reason) => answer(reason === 'head-timeout' ? 408 : 400, `refused ${reason}`),
       closed: () => notes.push('closed'),
     },
   };

@@ -1,0 +1,61 @@
+import { createServer, request, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { startProcessPair } from '#support/process-pair.ts';
+
+const count = 200;
+const downloadBytes = 1_500_000;
+const piece = Buffer.alloc(65_536, 'x');
+
+/** An app that sends as fast as it may. */
+async function startDownloads() {
+  const server = createServer((incoming, response: ServerResponse) => {
+    let left = downloadBytes;
+    response.setHeader('content-length', left);
+    const more = (): void => {
+      while (left > 0) {
+        const bytes = piece.subarray(0, Math.min(left, piece.length));
+        left -= bytes.length;
+        if (!response.write(bytes)) return void response.once('drain', more);
+      }
+      response.end();
+    };
+    incoming.resume();
+    more();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** Reads a body with a rest after each piece; resolves with its length, rejects when it breaks off. */
+async function downloadSlowly(port: number): Promise<number> {
+  const sent = request({ host: '127.0.0.1', port, path: '/', agent: false }).end();
+  const [response] = await once(sent, 'response');
+  let bytes = 0;
+  for await (const part of response as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    await sleep(part.length / 250); // 250 KB/s each
+  }
+  return bytes;
+}
+
+test(`${count} honest downloads by slow readers at once come whole, though all their windows together are more than the ceiling (A54)`, async () => {
+  await using app = await startDownloads();
+  await using pair = await startProcessPair({ ports: [{ port: 7002, app: app.port, protocol: 'http' }] });
+  const port = await pair.upstreamPort(7002);
+  const downloads = Array.from({ length: count }, () => downloadSlowly(port));
+  const ends = await Promise.allSettled(downloads);
+  const broken = ends.filter(({ status }) => status === 'rejected');
+  expect(broken.length, JSON.stringify(pair.cart.events.slice(-2))).toBe(0);
+  expect(ends.every((end) => end.status === 'fulfilled' && end.value === downloadBytes)).toBe(true);
+});
