@@ -89,7 +89,7 @@ export class ReceiveFlow {
   }
 
   resume(stream: Stream): void {
-    if (stream.unread * 2 >= stream.windowBytes) stream.isReaderSlow = true;
+    if (stream.unread * 4 >= stream.windowBytes * 3) stream.isReaderSlow = true;
     stream.isPaused = false;
     this.#unread -= stream.unread;
     stream.uncredited += stream.unread;

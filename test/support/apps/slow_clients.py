@@ -1,5 +1,5 @@
 """Clients that take their time, each in its own way, as standard input's first line says: {httpPort, tcpPort, inboundPort,
-cert, key, ca, clients, rampMs}. Whoever is disconnected comes back five seconds later. Says at the end of standard input what
+cert, key, ca, clients, rampMs, returnMs}. Whoever is disconnected comes back after `returnMs`. Says at the end of standard input what
 happened, per kind. Their kernel buffers are small, as on a network: on loopback a reader who does not read would hold megabytes."""
 
 import collections
@@ -89,7 +89,7 @@ def come(kind):
         client.sendall(first)
     except OSError:
         told[kind]["ended"] += 1
-        return heapq.heappush(due, (time.monotonic() + 5, next(numbers), kind))
+        return heapq.heappush(due, (time.monotonic() + plan["returnMs"] / 1000, next(numbers), kind))
     client.setblocking(False)
     clients[client.fileno()] = (client, kind)
     poll.register(client.fileno(), select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR)
@@ -100,7 +100,7 @@ def leave(fd):
     poll.unregister(fd)
     client.close()
     told[kind]["ended"] += 1
-    heapq.heappush(due, (time.monotonic() + 5, next(numbers), kind))
+    heapq.heappush(due, (time.monotonic() + plan["returnMs"] / 1000, next(numbers), kind))
 
 
 def drip():
