@@ -99,30 +99,17 @@ export class HpackDecoder implements FieldSection {
       if (entry) this.#add(entry.field, entry.kind, entry.size);
       else this.#isMalformed = true;
     } else if ((first & 0x40) !== 0) {
-      this.#readIndexedLiteral();
+      this.#readLiteral(0x3f, 'indexed');
     } else if ((first & 0x20) !== 0) {
       this.#isMalformed = true; // a size update after a field
     } else {
-      this.#readLiteral((first & 0x10) !== 0);
+      this.#readLiteral(0xf, (first & 0x10) === 0 ? 'not-indexed' : 'never-indexed');
     }
   }
 
-  #readIndexedLiteral(): void {
-    const index = this.#readInteger(0x3f);
-    const named = index === 0 ? undefined : this.#entryAt(index);
-    if (index !== 0 && named === undefined) this.#isMalformed = true;
-    const name = named ? named.field.name : this.#readString();
-    const nameKind = named ? named.nameKind : kindOfName(name, this.#octets, this.#octetsAt);
-    const value = this.#readString();
-    if (this.#isMalformed) return;
-    const problem = octetsProblem(this.#octets, this.#octetsAt, this.#octetsAt + value.length);
-    const entry = tableEntry({ name, rawName: name, value }, nameKind, problem);
-    this.#insert(entry);
-    this.#add(entry.field, entry.kind, entry.size);
-  }
-
-  #readLiteral(isNeverIndexed: boolean): void {
-    const index = this.#readInteger(0xf);
+  /** A literal field (RFC 7541, section 6.2); `indexMask`: the bits of its first octet that begin the name's index. */
+  #readLiteral(indexMask: 0x3f | 0xf, kept: 'indexed' | 'not-indexed' | 'never-indexed'): void {
+    const index = this.#readInteger(indexMask);
     const named = index === 0 ? undefined : this.#entryAt(index);
     if (index !== 0 && named === undefined) this.#isMalformed = true;
     const name = named ? named.field.name : this.#readString();
@@ -131,7 +118,12 @@ export class HpackDecoder implements FieldSection {
     if (this.#isMalformed) return;
     const problem = octetsProblem(this.#octets, this.#octetsAt, this.#octetsAt + value.length);
     const field = { name, rawName: name, value };
-    if (isNeverIndexed) markNeverIndexed(field);
+    if (kept === 'indexed') {
+      const entry = tableEntry(field, nameKind, problem);
+      this.#insert(entry);
+      return this.#add(entry.field, entry.kind, entry.size);
+    }
+    if (kept === 'never-indexed') markNeverIndexed(field);
     this.#add(field, kindOfField(nameKind, name, value) | problem, name.length + value.length + entryOverhead);
   }
 

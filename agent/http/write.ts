@@ -19,7 +19,7 @@ export function writeFieldLines(fields: readonly HeaderField[]): string {
 }
 
 /** About one connection only (RFC 9110, section 7.6.1), or a framing field: those are written anew. */
-function isHopByHop(name: string): boolean {
+export function isHopByHop(name: string): boolean {
   switch (
     name.length // cheaper than a set: the names are fresh strings without a hash
   ) {

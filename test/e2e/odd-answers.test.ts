@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startReadyAgent } from '#support/agent-process.ts';
 import { ask, http2Client } from '#support/h2-apps.ts';
 import { createIdentityFolder } from '#support/identity-folder.ts';
+import { listening } from '#support/listening.ts';
 import { send } from '#support/pair-world.ts';
 import { spiffeIdOf, startProcessPair, type ProcessPair } from '#support/process-pair.ts';
 import { startScriptedApp, type ScriptedAnswer } from '#support/scripted-app.ts';
@@ -179,16 +180,7 @@ describe('a foreign mTLS server whose answer lasts until it closes', () => {
         });
       });
     });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return {
-      port: (server.address() as AddressInfo).port,
-      async [Symbol.asyncDispose]() {
-        server.close();
-        for (const raw of raws) raw.destroy();
-        await once(server, 'close');
-      },
-    };
+    return listening(server, () => raws.forEach((raw) => raw.destroy()));
   }
 
   test('A76: with close_notify it is whole', async () => {

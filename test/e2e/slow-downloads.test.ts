@@ -1,10 +1,9 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { ClientHttp2Session } from 'node:http2';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { http2Client } from '#support/h2-apps.ts';
+import { listening } from '#support/listening.ts';
 import { startProcessPair } from '#support/process-pair.ts';
 
 const count = 200;
@@ -27,16 +26,7 @@ async function startDownloads() {
     incoming.resume();
     more();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-    },
-  };
+  return listening(server, () => server.closeAllConnections());
 }
 
 /** Reads a body with a rest after each piece; resolves with its length, rejects when it breaks off. */

@@ -18,7 +18,8 @@ export async function measureLatency(port: number, perSecond: number, forMs: num
   const startedMs = performance.now();
   for (let number = 0; (number * 1000) / perSecond < forMs; number += 1) {
     const dueMs = startedMs + (number * 1000) / perSecond;
-    if (dueMs > performance.now()) await sleep(dueMs - performance.now());
+    const leftMs = dueMs - performance.now();
+    if (leftMs > 0) await sleep(leftMs);
     const one = sendOne(port, agent)
       .then(() => void tookMs.push(performance.now() - dueMs))
       .catch((error: Error) => void failures.push(error.message))

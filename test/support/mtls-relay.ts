@@ -1,6 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { connect } from 'node:tls';
+import { listening } from './listening.ts';
 import type { TestAuthority, TestCertificate } from './test-ca.ts';
 
 export interface MtlsRelay extends AsyncDisposable {
@@ -33,14 +33,5 @@ export async function startMtlsRelay(
       one.pipe(other);
     }
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      for (const socket of open) socket.destroy();
-      await once(server, 'close');
-    },
-  };
+  return listening(server, () => open.forEach((socket) => socket.destroy()));
 }

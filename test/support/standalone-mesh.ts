@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startReadyAgent, type AgentProcess } from './agent-process.ts';
 import { startControlPlaneProcess, type ControlPlaneProcess } from './control-plane-process.ts';
 import { freePorts } from './mesh-process.ts';
+import { untilOpen } from './until-open.ts';
 
 /** Control plane, two agents and an echo app, each started by hand: nobody starts any of them again. */
 export interface StandaloneMesh extends AsyncDisposable {
@@ -69,7 +69,7 @@ async function startEchoApp(file: string, ports: Readonly<Record<string, number>
   const named = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `${port}`]));
   const env = { ...process.env, ...named };
   const app = spawn(process.execPath, [join(import.meta.dirname, 'apps', file)], { env, stdio: 'inherit' });
-  while (!(await Promise.all(Object.values(ports).map(isOpen))).every(Boolean)) await sleep(50);
+  await Promise.all(Object.values(ports).map((port) => untilOpen(port)));
   return {
     async [Symbol.asyncDispose]() {
       const ended = once(app, 'exit');
@@ -77,15 +77,6 @@ async function startEchoApp(file: string, ports: Readonly<Record<string, number>
       await ended;
     },
   };
-}
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port }, () => {
-      socket.destroy();
-      resolve(true);
-    }).on('error', () => resolve(false));
-  });
 }
 
 /** Where `echo` is comes to cart by push, a moment after both are ready. */

@@ -36,7 +36,7 @@ describe.skipIf(lacks('Chromium’s WebSocket', 'chromium'))('Chromium through b
   }, 30_000);
   afterAll(() => stack.disposeAsync());
 
-  test('gets a page, talks over a WebSocket with compression, and closes it in order (S2)', async () => {
+  test('gets a page, talks over a WebSocket with compression, and closes it in order', async () => {
     const profile = mkdtempSync(join(tmpdir(), 'eastwest-chromium-'));
     const page = `http://127.0.0.1:${await pair.upstreamPort(7002)}/`;
     const child = spawn('chromium', [...flags, `--user-data-dir=${profile}`, page], { stdio: 'ignore' });

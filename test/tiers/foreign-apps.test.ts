@@ -1,14 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startHttpApp, type HttpApp, type SeenRequest } from '#support/apps.ts';
 import { startHttp2App } from '#support/h2-apps.ts';
 import { startMtlsRelay } from '#support/mtls-relay.ts';
+import { listening } from '#support/listening.ts';
 import { lacks } from '#support/needs.ts';
 import { sendRaw } from '#support/pair-world.ts';
 import { startProcessPair, type ProcessPair } from '#support/process-pair.ts';
@@ -153,14 +153,5 @@ async function startEagerApp(): Promise<AsyncDisposable & { readonly port: numbe
   server.on('upgrade', ({ headers }, socket: Socket) => {
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${headers.upgrade}\r\n\r\n`);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await once(server, 'close');
-    },
-  };
+  return listening(server, () => sockets.forEach((socket) => socket.destroy()));
 }

@@ -56,7 +56,7 @@ describe.skipIf(lacks(what, 'go'))('h2spec in strict mode', () => {
     expect(reply).toMatchObject({ status: 200, body: 'hello' });
   }
 
-  test('finds no failure at the outbound h2c port that is not explained (S3, A53)', async () => {
+  test('finds no failure at the outbound h2c port that is not explained (A52)', async () => {
     const port = await pair.upstreamPort(7002);
     const { cases, failed } = await conform(port);
     expect(cases).toBeGreaterThanOrEqual(146);
@@ -64,7 +64,7 @@ describe.skipIf(lacks(what, 'go'))('h2spec in strict mode', () => {
     await stillServes(port);
   });
 
-  test('finds no failure at the inbound port, behind mTLS, that is not explained (S3, A53)', async () => {
+  test('finds no failure at the inbound port, behind mTLS, that is not explained (A52)', async () => {
     const own = { ca: pair.ca, certificate: pair.ca.leaf('cart'), alpn: ['h2'] };
     await using relay = await startMtlsRelay(pair.inbound.port, own);
     const { cases, failed } = await conform(relay.port);

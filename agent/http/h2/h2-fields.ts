@@ -4,7 +4,7 @@ import type { Forwarded } from '#agent/http/message.ts';
 import { isTrailer } from '#agent/http/body.ts';
 import { contentLength } from '#agent/http/own-fields.ts';
 import { isReservedName } from '#agent/http/reserved.ts';
-import { isConnectionField } from './h2-head.ts';
+import { isHopByHop } from '#agent/http/write.ts';
 
 /** How requests are worded for one receiver. */
 export interface Wording {
@@ -106,23 +106,8 @@ function ownLength({ headers }: ResponseHead): HeaderField | undefined {
 
 /** The fields of an HTTP/2 answer without framing and without those for proxies; the same list where there are none. */
 export function withoutFraming(headers: readonly HeaderField[]): readonly HeaderField[] {
-  for (const { name } of headers) if (isFraming(name)) return headers.filter((header) => !isFraming(header.name));
+  for (const { name } of headers) if (isHopByHop(name)) return headers.filter((header) => !isHopByHop(header.name));
   return headers;
-}
-
-function isFraming(name: string): boolean {
-  switch (name.length) {
-    case 2:
-      return name === 'te';
-    case 14:
-      return name === 'content-length';
-    case 18:
-      return name === 'proxy-authenticate';
-    case 19:
-      return name === 'proxy-authorization';
-    default:
-      return false;
-  }
 }
 
 /** What may come after a body (RFC 9110, section 6.5.1), besides what the two hops keep between them. */
@@ -150,5 +135,5 @@ export function passableMetadata(trailers: readonly HeaderField[]): readonly Hea
 
 function isMetadata(name: string): boolean {
   if (isGrpcTrailer(name)) return true;
-  return !isFraming(name) && !isConnectionField(name) && name !== 'host' && !isReservedName(name);
+  return !isHopByHop(name) && name !== 'host' && !isReservedName(name);
 }

@@ -157,7 +157,7 @@ function noteField(gathered: Gathered, name: string, value: string): HeadProblem
 }
 
 /** Fields about one connection, which HTTP/2 does not have (RFC 9113, section 8.2.2). */
-export function isConnectionField(name: string): boolean {
+function isConnectionField(name: string): boolean {
   switch (name.length) {
     case 7:
       return name === 'upgrade';
