@@ -69,6 +69,7 @@ KINDS = {
 poll = select.epoll()
 poll.register(sys.stdin, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP)
 due = []  # (when, number, kind) of those who are to connect
+drips = []  # (when, number, client, kind) of those who say something each second, each at a moment of its own
 numbers = iter(range(10**9))
 clients = {}
 
@@ -92,6 +93,8 @@ def come(kind):
         return heapq.heappush(due, (time.monotonic() + plan["returnMs"] / 1000, next(numbers), kind))
     client.setblocking(False)
     clients[client.fileno()] = (client, kind)
+    if KINDS[kind][3]:
+        heapq.heappush(drips, (time.monotonic() + 1, next(numbers), client, kind))
     poll.register(client.fileno(), select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR)
 
 
@@ -103,27 +106,26 @@ def leave(fd):
     heapq.heappush(due, (time.monotonic() + plan["returnMs"] / 1000, next(numbers), kind))
 
 
-def drip():
-    for fd, (client, kind) in list(clients.items()):
-        try:
-            if KINDS[kind][3]:
-                client.send(KINDS[kind][3])
-        except (BlockingIOError, ssl.SSLWantWriteError):
-            pass
-        except OSError:
-            leave(fd)
+def drip(client, kind):
+    try:
+        client.send(KINDS[kind][3])
+    except (BlockingIOError, ssl.SSLWantWriteError):
+        pass
+    except OSError:
+        leave(client.fileno())
 
 
 begin()
-next_drip = time.monotonic() + 1
 while True:
     now = time.monotonic()
     while due and due[0][0] <= now:
         come(heapq.heappop(due)[2])
-    if now >= next_drip:
-        drip()
-        next_drip += 1
-    for fd, _events in poll.poll(0.02):
+    while drips and drips[0][0] <= now:
+        when, number, client, kind = heapq.heappop(drips)
+        if client.fileno() in clients and clients[client.fileno()][0] is client:
+            heapq.heappush(drips, (when + 1, number, client, kind))
+            drip(client, kind)
+    for fd, _events in poll.poll(0.005):
         if fd == sys.stdin.fileno():
             print(json.dumps(told), flush=True)
             sys.exit(0)
