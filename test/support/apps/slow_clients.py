@@ -5,12 +5,14 @@ happened, per kind. Their kernel buffers are small, as on a network: on loopback
 import collections
 import heapq
 import json
+import os
 import select
 import socket
 import ssl
 import sys
 import time
 
+os.nice(10)  # strangers have machines of their own: what they compute themselves must not be what others wait for
 plan = json.loads(sys.stdin.readline())
 told = collections.defaultdict(lambda: {"opened": 0, "ended": 0})
 
