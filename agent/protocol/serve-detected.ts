@@ -83,7 +83,7 @@ class DetectedConnection implements HttpConnection, PipeReader {
     }
     const detected = detectProtocol(all);
     if (detected === 'http' || detected === 'http2') return this.#serveHttp(detected, all);
-    if (detected === 'opaque') return this.#serveOpaque('opaque', all);
+    if (detected !== 'more') return this.#serveOpaque(detected === 'opaque' ? 'opaque' : 'unproven', all);
     if (this.#early.length === 0) this.#wait(partialMs); // for the whole line: more bytes buy no more time (A54)
     this.#early = Buffer.from(all);
   }

@@ -6,8 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { freePort } from '#support/agent-process.ts';
+import { startPythonApp } from '#support/python-app.ts';
 import { untilOpen } from '#support/until-open.ts';
 
 /** One request as a backend read it. */
@@ -146,29 +146,23 @@ http {
 }
 
 export async function startPythonBackend(): Promise<RecordingBackend> {
-  const script = join(import.meta.dirname, '..', 'apps', 'recording-server.py');
-  const child = spawn('python3', [script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const requests: BackendRequest[] = [];
   const faults: string[] = [];
-  const listening = Promise.withResolvers<number>();
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const said = JSON.parse(line) as BackendRequest & { readonly port?: number; readonly fault?: string };
-    if (said.port !== undefined) listening.resolve(said.port);
-    else if (said.fault !== undefined) faults.push(said.fault);
+  const app = await startPythonApp<BackendRequest & { readonly fault?: string }>('recording-server.py', (said) => {
+    if (said.fault !== undefined) faults.push(said.fault);
     else requests.push(said);
   });
-  const port = await listening.promise;
   return {
     name: 'Python',
-    port,
+    port: app.port,
     heard: () => ({ requests, faults }),
-    [Symbol.asyncDispose]: () => endBackend(child),
+    [Symbol.asyncDispose]: () => app[Symbol.asyncDispose](),
   };
 }
 
-async function endBackend(child: ChildProcess, folder?: string): Promise<void> {
+async function endBackend(child: ChildProcess, folder: string): Promise<void> {
   const ended = once(child, 'exit');
   child.kill('SIGTERM');
   if (child.exitCode === null && child.signalCode === null) await ended;
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 }
