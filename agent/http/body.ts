@@ -32,7 +32,9 @@ export class BodyReader {
   #place: 'plain' | 'line' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done' | 'refused' = 'done';
   /** Of the body or of the chunk; Infinity until the stream's end. */
   #left = 0;
+  /** What came of them so far, with room for more. */
   #trailerBytes: Buffer = noBytes;
+  #gathered = 0;
   #problem: BodyProblem = 'bad-chunk-size';
 
   constructor(limits: BodyLimits) {
@@ -42,6 +44,7 @@ export class BodyReader {
   begin(framing: Framing): void {
     this.trailers = noTrailers;
     this.#trailerBytes = noBytes;
+    this.#gathered = 0;
     if (framing.kind === 'chunked') {
       this.#place = 'line';
       this.#line.begin();
@@ -112,19 +115,35 @@ export class BodyReader {
 
   /** Gathers trailers until the empty line after them; the offset behind what was taken. */
   #readTrailers(bytes: Buffer, at: number): number {
-    const before = this.#trailerBytes.length;
-    const fresh = bytes.subarray(at, at + this.#limits.maxTrailerBytes + 4 - before);
-    const gathered = before === 0 ? fresh : Buffer.concat([this.#trailerBytes, fresh]);
-    const end = endOfTrailers(gathered);
+    const before = this.#gathered;
+    const mostBytes = this.#limits.maxTrailerBytes + 4;
+    const fresh = bytes.subarray(at, at + mostBytes - before);
+    const gathered = before === 0 ? fresh : this.#gather(fresh);
+    const end = endOfTrailers(gathered, before);
     if (end === undefined) {
-      if (gathered.length >= this.#limits.maxTrailerBytes + 4) this.#refuse('trailers-too-large');
-      this.#trailerBytes = before === 0 ? Buffer.from(fresh) : gathered; // a copy: the caller may reuse its bytes
+      if (gathered.length >= mostBytes) this.#refuse('trailers-too-large');
+      else if (before === 0) this.#gather(fresh);
       return at + fresh.length;
     }
     this.#trailerBytes = noBytes;
+    this.#gathered = 0;
     this.#place = 'done';
     if (end > 2) this.#parseTrailers(gathered, end - 2);
     return at + end - before;
+  }
+
+  /** Copies the piece behind the others, into a buffer that doubles: tiny pieces must not cost the square of their number. */
+  #gather(piece: Buffer): Buffer {
+    const { length } = piece;
+    const total = this.#gathered + length;
+    if (total > this.#trailerBytes.length) {
+      const larger = Buffer.allocUnsafe(2 * total);
+      this.#trailerBytes.copy(larger, 0, 0, this.#gathered);
+      this.#trailerBytes = larger;
+    }
+    piece.copy(this.#trailerBytes, this.#gathered);
+    this.#gathered = total;
+    return this.#trailerBytes.subarray(0, total);
   }
 
   #parseTrailers(bytes: Buffer, end: number): void {
@@ -139,10 +158,10 @@ export class BodyReader {
   }
 }
 
-/** Offset behind the empty line that ends a trailer section; it may come first. */
-function endOfTrailers(bytes: Buffer): number | undefined {
+/** Offset behind the empty line that ends a trailer section; it may come first. `seen`: so many bytes held none. */
+function endOfTrailers(bytes: Buffer, seen: number): number | undefined {
   if (bytes[0] === 0x0d && bytes[1] === 0x0a) return 2;
-  const blank = bytes.indexOf('\r\n\r\n', 0, 'latin1');
+  const blank = bytes.indexOf('\r\n\r\n', Math.max(0, seen - 3), 'latin1');
   return blank < 0 ? undefined : blank + 4;
 }
 
