@@ -1,4 +1,5 @@
 import type { InboundPortConfig } from '#agent/config-types.ts';
+import { ProofLife } from '#agent/tunnel/proof-life.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import { createInboundCaller } from './inbound-caller.ts';
 import type { InboundParts } from './inbound-parts.ts';
@@ -12,12 +13,14 @@ export function servePlain(
 ): HttpConnection {
   const caller = createInboundCaller(parts, { peer });
   const connection = caller.serve(pipe, port);
-  const leftMs = peer.svid.notAfterMs - parts.clock.now();
-  const expiry = parts.clock.timer(leftMs, () =>
-    parts.whenExpired === 'end' ? connection.destroy() : connection.drain(),
-  );
+  const proofs = { ownNotAfterMs: Infinity, peerNotAfterMs: peer.svid.notAfterMs }; // ours is the peer's business
+  const life = new ProofLife(proofs, parts.clock, {
+    onAging: () => undefined,
+    onClosing: () => undefined,
+    onExpired: () => (parts.whenExpired === 'end' ? connection.destroy() : connection.drain()),
+  });
   socket.once('close', () => {
-    expiry.cancel();
+    life.stop();
     caller.close();
   });
   return connection;
