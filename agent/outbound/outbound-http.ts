@@ -1,8 +1,8 @@
 import type { Answer } from '#agent/http/answers.ts';
 import type { RequestHead, UnreadProblem } from '#agent/http/head.ts';
-import type { HeaderField } from '#agent/http/header-field.ts';
 import { LastAdmission, type Forward } from '#agent/http/last-admission.ts';
 import type { LastHead } from '#agent/http/last-head.ts';
+import { stripReserved } from '#agent/http/reserved.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
 import { ServiceParts } from '#agent/http/service-parts.ts';
 import { originForm } from '#agent/http/target.ts';
@@ -27,14 +27,14 @@ export class OutboundHttp extends ServiceParts implements HttpService<OutboundPr
   }
 
   admit(head: RequestHead): Admission<OutboundProblem> {
-    const { inFlight, maxRequests } = this.#parts;
+    const { inFlight } = this.#parts;
     const found = this.#route.find(head);
     if (!found.ok) return { kind: 'answer', answer: this.#unrouted(head, found.reason) };
     const routed = found.value;
     if (routed.kind === 'hand-over') return routed;
     const { report, upstream } = routed;
     report.begun();
-    if (inFlight.requests >= maxRequests) {
+    if (inFlight.isFull) {
       return { kind: 'answer', answer: report.notAdmitted('too-many-requests-in-flight', head) };
     }
     const memory = this.#memoryFor(head);
@@ -49,7 +49,7 @@ export class OutboundHttp extends ServiceParts implements HttpService<OutboundPr
     const request = {
       head,
       target: originForm(head),
-      headers: headers.value.filter(isNotOurs),
+      headers: stripReserved(headers.value),
       filterFields: passAll,
       written: undefined,
     };
@@ -78,11 +78,6 @@ export class OutboundHttp extends ServiceParts implements HttpService<OutboundPr
     report.begun();
     return report.notAdmitted(problem, head);
   }
-}
-
-/** What agents say to each other an app cannot say. */
-function isNotOurs({ name }: HeaderField): boolean {
-  return !name.startsWith('x-eastwest-');
 }
 
 const passAll = <T>(fields: T): T => fields;
