@@ -43,3 +43,10 @@ export type SessionProblem =
   | 'window-exceeded'
   /** A ceiling of `floods.ts`. */
   | 'flood';
+
+/** What GOAWAY says where a deadline ended the session. */
+export function codeOfExpiry(reason: CloseReason): (typeof h2Error)[keyof typeof h2Error] {
+  if (reason === 'head-timeout') return h2Error.enhanceYourCalm;
+  const isUnsettled = reason === 'preface-timeout' || reason === 'settings-timeout';
+  return isUnsettled ? h2Error.settingsTimeout : h2Error.none;
+}

@@ -1,4 +1,5 @@
 import type { Clock } from '#runtime/clock.ts';
+import type { Stream } from './stream.ts';
 
 /** What frames cost that carry nothing of use, or little for the work they make (CVE-2019-9511 to 9518, CVE-2024-27316 and the like). */
 export const frameCost = {
@@ -24,7 +25,19 @@ export const frameCost = {
  * What a stream costs that came to nothing (CVE-2023-44487): reset before its answer began, or broken off by us because
  * the peer made us do so (CVE-2025-8671), which no honest peer does often.
  */
-export const resetCost = { earlyReset: 1, refused: 1, violation: 10 } as const;
+export const resetCost = {
+  earlyReset: 1,
+  /** Of a tunnel that was opened: its callers come and go as TCP's do, and nothing is counted in their favour. */
+  earlyTunnelReset: 0.25,
+  refused: 1,
+  violation: 10,
+} as const;
+
+/** Of a peer's reset: whoever resets before anything came of its stream made us work for nothing. */
+export function costOfReset(stream: Pick<Stream, 'headSent' | 'isConnect' | 'dataSent'>): number {
+  if (!stream.headSent) return resetCost.earlyReset;
+  return stream.isConnect && !stream.dataSent ? resetCost.earlyTunnelReset : 0;
+}
 
 /** Frames that a peer may waste at once, and per second; each frame of use allows some more. */
 const wasteBurst = 10_000;
@@ -42,6 +55,9 @@ export const maxInformationalHeads = 32;
  * client gives up. A client never stops reading, or both sides could wait for each other.
  */
 export const maxBytesWhileBlocked = { server: 262_144, client: 4_194_304 } as const;
+
+/** A client that has written so much for a peer who reads nothing opens no further stream: our own heads are no flood. */
+export const maxHeadBytesWhileBlocked = 1_048_576;
 
 /** Counts what a peer wastes. Costs nothing while it does not: only an empty budget looks at the clock. */
 export class FloodGuard {

@@ -61,6 +61,7 @@ export class Sender {
       stream.sendWindow -= length;
       this.#sessionWindow -= length;
       this.usefulFrames += 1;
+      stream.dataSent = true;
       writer.data(stream.id, bytes);
       return true;
     }
@@ -85,6 +86,7 @@ export class Sender {
     stream.sendWindow -= length;
     this.#sessionWindow -= length;
     this.usefulFrames += 1;
+    stream.dataSent = true;
     writer.text(stream.id, text);
     return true;
   }
@@ -189,6 +191,7 @@ export class Sender {
     stream.sendWindow -= bytes.length;
     this.#sessionWindow -= bytes.length;
     this.usefulFrames += 1;
+    stream.dataSent = true;
     this.#writer.data(stream.id, bytes);
   }
 

@@ -1,8 +1,8 @@
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
 import { later } from '#agent/pipe/turn.ts';
-import { h2Error, type CloseReason, type SessionProblem } from './errors.ts';
-import { FloodGuard, maxBytesWhileBlocked, resetCost } from './floods.ts';
+import { codeOfExpiry, h2Error, type CloseReason, type SessionProblem } from './errors.ts';
+import { costOfReset, FloodGuard, maxBytesWhileBlocked, maxHeadBytesWhileBlocked, resetCost } from './floods.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { clientPreface, frameFlag, frameType, largest31Bits } from './frames.ts';
@@ -94,6 +94,7 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
 
   request(fields: readonly HeaderField[], end: boolean, handler: H2StreamHandler): H2Stream | undefined {
     if (this.role !== 'client' || !this.takesStreams || this.streams.size >= this.peerMaxStreams) return undefined;
+    if (this.writer.bytesWhileBlocked > maxHeadBytesWhileBlocked) return undefined;
     const stream = this.keeper.open(this.#nextId);
     this.#nextId += 2;
     stream.handler = handler;
@@ -162,9 +163,7 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
     return this.writer.isBlocked;
   }
   expire(reason: CloseReason): void {
-    const isLate = reason === 'preface-timeout' || reason === 'settings-timeout';
-    const late = isLate ? h2Error.settingsTimeout : h2Error.none;
-    this.#finish(reason, reason === 'head-timeout' ? h2Error.enhanceYourCalm : late);
+    this.#finish(reason, codeOfExpiry(reason));
   }
 
   // What the receiver needs.
@@ -197,10 +196,10 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
   }
 
   streamReset(stream: Stream, code: H2ErrorCode): void {
-    const isEarly = this.role === 'server' && !stream.headSent;
     this.streams.remove(stream);
     stream.handler.onReset(code);
-    if (isEarly && !this.floods.allowsReset(resetCost.earlyReset)) this.fail(h2Error.enhanceYourCalm, 'flood');
+    if (this.role === 'server' && !this.floods.allowsReset(costOfReset(stream)))
+      this.fail(h2Error.enhanceYourCalm, 'flood');
   }
 
   onSettings(payload: Buffer): void {

@@ -17,7 +17,7 @@ export class StreamKeeper implements StreamOwner, Holder {
   readonly table: StreamTable;
   readonly flow: ReceiveFlow;
   readonly sender: Sender;
-  /** Streams that got a final head of ours. */
+  /** Streams that got a final head of ours; a tunnel's says only that it is open. */
   answered = 0;
   readonly #writer: FrameWriter;
   readonly #unsentCeiling: number;
@@ -45,7 +45,7 @@ export class StreamKeeper implements StreamOwner, Holder {
   headers(stream: Stream, fields: readonly HeaderField[], end: boolean): void {
     const hadHead = stream.headSent;
     this.sender.headers(stream, fields, end);
-    if (!hadHead && stream.headSent) this.answered += 1;
+    if (!hadHead && stream.headSent && !stream.isConnect) this.answered += 1;
   }
   data(stream: Stream, bytes: Buffer): boolean {
     const isTaken = this.sender.data(stream, bytes);

@@ -53,6 +53,7 @@ export class Stream implements H2Stream {
   /** The request's or the final answer's head: was it sent, has it come? */
   headSent = false;
   headReceived = false;
+  dataSent = false;
   informationalHeads = 0;
   /** What `content-length` promises and has not come; -1: it promised nothing. */
   expectedBytes = -1;

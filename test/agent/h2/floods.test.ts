@@ -112,6 +112,34 @@ describe('a flood (A53)', () => {
     }
   });
 
+  test('of tunnels that are opened and reset before a byte came through them ends its session', async () => {
+    const server = await againstServer({ clock: createFakeClock(0) });
+    let opened = 0;
+    while (opened < 6_000 && server.lines.at(-1) !== 'closed: flood') {
+      const ids = Array.from({ length: 100 }, (_, at) => 2 * (opened + at) + 1);
+      await server.send(...ids.map((id) => headersFrame(id, connectHead)));
+      for (const { stream } of server.streams.slice(-ids.length)) stream?.headers(okHead, false);
+      await server.send(...ids.map(cancel));
+      opened += ids.length;
+    }
+    expect(server.lines.at(-1)).toBe('closed: flood');
+    expect(opened).toBeGreaterThan(3_900);
+  });
+
+  test('is not what tunnels do that carried something, however many', async () => {
+    const server = await againstServer({ clock: createFakeClock(0) });
+    for (let opened = 0; opened < 6_000; opened += 100) {
+      const ids = Array.from({ length: 100 }, (_, at) => 2 * (opened + at) + 1);
+      await server.send(...ids.map((id) => headersFrame(id, connectHead)));
+      for (const { stream } of server.streams.slice(-ids.length)) {
+        stream?.headers(okHead, false);
+        stream?.text('x');
+      }
+      await server.send(...ids.map(cancel));
+    }
+    expect(server.lines).toEqual(['ready']);
+  });
+
   test('is not what a busy honest peer does: its small frames come with frames of use', async () => {
     const server = await againstServer();
     for (let round = 0; round < 30; round += 1) {
