@@ -4,6 +4,7 @@ import type { Clock, Random } from '#runtime/clock.ts';
 import { maxOpenFiles } from '#runtime/open-files.ts';
 import { openAccessLog } from './access-log/open-access-log.ts';
 import { createCounters } from './admin/metrics.ts';
+import { Ceiling } from './ceiling.ts';
 import type { AgentConfig } from './config-types.ts';
 import type { DataPath, OpenListener, Side } from './data-path.ts';
 import { appTimes, defaultConnect, messageLimits, peerTimes } from './defaults.ts';
@@ -14,6 +15,7 @@ import type { WorkerPlace } from './h2/types.ts';
 import { createDeadlines } from './http/deadlines.ts';
 import type { IdentityStore } from './identity/store.ts';
 import type { InboundParts } from './inbound/inbound-parts.ts';
+import { PeerShares } from './inbound/peer-shares.ts';
 import { openInbound, type InboundListener } from './inbound/listener.ts';
 import { listen, type Listen } from './listen.ts';
 import { createDestinations } from './outbound/destination.ts';
@@ -65,12 +67,17 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       else emit({ event: 'peer.refused', peer, address, reason });
     },
   });
-  const inFlight = { outbound: { requests: 0 }, inbound: { requests: 0 }, gateway: { requests: 0 } };
+  const { requests } = config.limits;
+  const inFlight = {
+    outbound: new Ceiling(requests),
+    inbound: new Ceiling(requests),
+    gateway: new Ceiling(requests),
+  };
+  const shares = new PeerShares({ requests: inFlight.inbound, streams: new Ceiling(maxConnections(parts)) });
   const shared = (of: keyof typeof inFlight) => ({
     ...{ counters, emit, clock, deadlines, limits, accessLog: access?.log },
     serverFirst: new Set(config.serverFirst),
     maxConnections: config.limits.connections,
-    maxRequests: config.limits.requests,
     inFlight: inFlight[of],
   });
   let outbound: OutboundListener | undefined;
@@ -79,9 +86,9 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
 
   /** What is not counted as it happens. */
   const measure = (): void => {
-    counters.requestsInFlight = inFlight.outbound.requests;
-    counters.inboundRequestsInFlight = inFlight.inbound.requests;
-    counters.gatewayRequestsInFlight = inFlight.gateway.requests;
+    counters.requestsInFlight = inFlight.outbound.count;
+    counters.inboundRequestsInFlight = inFlight.inbound.count;
+    counters.gatewayRequestsInFlight = inFlight.gateway.count;
     counters.connections = outbound?.connections ?? 0;
     counters.inboundConnections = inbound?.connections ?? 0;
     counters.gatewayConnections = gateway?.connections ?? 0;
@@ -106,7 +113,10 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       giveBackWhenIdle({ ...parts, activity }, ended.signal);
       const common = { times: peerTimes(config.limits), listen: listenAs, maxConnections: maxConnections(parts) };
       if (config.inbound) {
-        inbound = await openInbound({ ...shared('inbound'), ...inboundParts(parts), ...common }, config.inbound);
+        inbound = await openInbound(
+          { ...shared('inbound'), ...inboundParts(parts), ...common, shares },
+          config.inbound,
+        );
       }
       if (config.gateway) {
         const ways = { ...shared('gateway'), ...common, pool, destinations, workers: config.workers };

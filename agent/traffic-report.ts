@@ -8,6 +8,7 @@ import type { Deadlines } from '#agent/http/deadlines.ts';
 import type { UnreadProblem } from '#agent/http/head.ts';
 import type { ExchangeProblem } from '#agent/http/message.ts';
 import type { RequestEnd, RequestReport, StreamEnd } from '#agent/http/service.ts';
+import type { Room } from './ceiling.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { newDecisionId } from '#runtime/decision-id.ts';
 
@@ -19,7 +20,7 @@ export interface ReportParts {
   /** Undefined where none is kept. */
   readonly accessLog: AccessLog | undefined;
   /** Admitted and not over yet, of that direction. */
-  readonly inFlight: { requests: number };
+  readonly inFlight: Room;
 }
 
 /** `denied`: by a rule. `refused`: it means nothing here. `failed`: it may, but came to nothing. */
@@ -67,18 +68,18 @@ export abstract class TrafficReport<P> implements RequestReport<P> {
     return exchangeProblemAnswer(problem, this.decide('failed', exchangeProblemName(problem), failureOf(problem)));
   }
   admitted(): void {
-    this.parts.inFlight.requests += 1;
+    this.parts.inFlight.enter();
   }
   finished(end: RequestEnd): void {
     const { accessLog, deadlines, inFlight } = this.parts;
-    inFlight.requests -= 1;
+    inFlight.leave();
     const durationMs = deadlines.nowMs() - end.startedMs;
     this.#traffic.finished(durationMs, end);
     if (end.answeredBy !== 'us') this.answeredBy(end.answeredBy, end);
     if (accessLog !== undefined) accessLog.request(this.parties(accessLog), end, durationMs);
   }
   upgraded(): void {
-    this.parts.inFlight.requests -= 1;
+    this.parts.inFlight.leave();
     this.opened();
   }
   upgradeEnded(end: StreamEnd): void {

@@ -45,7 +45,7 @@ export class GatewayHttp extends ServiceParts implements HttpService<OutboundPro
    * byte of the body is read; what it takes may be a promise.
    */
   admit(head: RequestHead): Admission<OutboundProblem> {
-    const { counters, inFlight, maxRequests, deadlines, routes } = this.#parts;
+    const { counters, inFlight, deadlines, routes } = this.#parts;
     counters.gatewayRequests += 1;
     const waitMs = this.#connection.rate.take(deadlines.nowMs());
     if (waitMs > 0) return this.#refuse(head, 'rate-limited', [retryAfter(waitMs)]);
@@ -59,7 +59,7 @@ export class GatewayHttp extends ServiceParts implements HttpService<OutboundPro
     const report = this.#reportOf(outlet);
     const routed = outlet.route(this.#connection.version);
     if (!routed.ok) return { kind: 'answer', answer: report.notAdmitted(routed.reason, head) };
-    if (inFlight.requests >= maxRequests) {
+    if (inFlight.isFull) {
       return { kind: 'answer', answer: report.notAdmitted('too-many-requests-in-flight', head) };
     }
     const last = this.#last.find(head, routed.value);

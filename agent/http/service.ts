@@ -34,6 +34,8 @@ export type Admission<P> =
       readonly request: Forwarded;
       readonly upstream: Upstream<P>;
       readonly report: RequestReport<P>;
+      /** Whether who answers can speak gRPC at all; undefined: yes. Its calls may be quiet for long, others may not. */
+      readonly takesGrpc?: () => boolean;
     }
   | { readonly kind: 'answer'; readonly answer: Answer }
   /** HTTP/1.1 only, to a CONNECT: `answer` is sent, and the connection with all that follows on it then belongs to `serve`. */

@@ -1,3 +1,4 @@
+import { takeSeat } from '#agent/ceiling.ts';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import { defaultQueue } from '#agent/defaults.ts';
 import { serveH1 } from '#agent/http/h1-server.ts';
@@ -17,9 +18,10 @@ import { serveOpaque } from '#agent/protocol/serve-opaque.ts';
 import { ok, refuse, unreachable, type Result } from '#runtime/result.ts';
 import { AppSessions } from './app-sessions.ts';
 import { AutoApp } from './auto-app.ts';
-import type { InboundParts, Proof } from './inbound-parts.ts';
+import type { CallerParts, InboundParts, Proof } from './inbound-parts.ts';
 import { NamedPortHttp } from './named-port-http.ts';
 import { OwnApp } from './own-app.ts';
+import type { PeerShare } from './peer-shares.ts';
 import { PortJudge, type Permit } from './permit.ts';
 import { PortHttp } from './port-http.ts';
 import { InboundReport, type AppProblem } from './report.ts';
@@ -61,13 +63,17 @@ const queue = { ...defaultQueue, problem: 'too-many-requests' } as const;
 
 class Caller implements InboundCaller {
   readonly http2: HttpService<AppProblem>;
-  readonly #parts: InboundParts;
+  readonly #parts: CallerParts;
+  readonly #share: PeerShare;
   readonly #proof: Proof;
   /** Shared by this caller's streams, by port. */
   readonly #http1Apps = new Map<InboundPortConfig, H1Upstream<AppProblem>>();
   readonly #http2Apps = new Map<InboundPortConfig, H2App>();
 
-  constructor(parts: InboundParts, proof: Proof) {
+  constructor(inbound: InboundParts, proof: Proof) {
+    const share = inbound.shares.of(proof.peer.spiffeId);
+    const parts = { ...inbound, inFlight: share.requests, streams: share.streams };
+    this.#share = share;
     this.#parts = parts;
     this.#proof = proof;
     const { ports } = parts;
@@ -123,19 +129,32 @@ class Caller implements InboundCaller {
   }
 
   close(): void {
+    this.#share.leave();
     for (const app of this.#http1Apps.values()) app.close();
     for (const { sessions } of this.#http2Apps.values()) sessions.close();
   }
 
   #openApp(_permit: Permit, order: { port: InboundPortConfig; report: InboundReport; onOpened: OnOpened }): () => void {
     const { port, report, onOpened } = order;
-    const { clock } = this.#parts;
+    const { clock, streams } = this.#parts;
+    if (streams.isFull) {
+      onOpened(refuse(report.notAdmitted('too-many-requests', 'opaque')));
+      return () => undefined;
+    }
+    const leave = takeSeat(streams);
     const dial = dialBy((signal) => connectTcp(port.app, { clock, signal }));
-    return dial((opened) => {
-      if (!opened.ok) return onOpened(refuse(report.notAdmitted(opened.reason, 'opaque')));
+    const stop = dial((opened) => {
+      if (!opened.ok) {
+        leave();
+        return onOpened(refuse(report.notAdmitted(opened.reason, 'opaque')));
+      }
       report.answered();
-      onOpened(ok(createFarEnd(opened.value, report, clock)));
+      onOpened(ok(createFarEnd(opened.value, report, { clock, onOver: leave })));
     });
+    return () => {
+      leave();
+      stop();
+    };
   }
 
   /** For an HTTP/1.1 caller: a connection to the app of its own, so that nobody else's bytes are ever on it. */
@@ -157,7 +176,9 @@ class Caller implements InboundCaller {
   /** For an HTTP/2 caller. */
   #serviceOf(port: InboundPortConfig): PortHttp {
     const upstream = this.#appOf(port);
-    return new PortHttp(this.#parts, this.#proof, { port, upstream, onClosed: () => undefined });
+    const { spoken } = this.#parts;
+    const takesGrpc = (): boolean => (port.protocol === 'auto' ? spoken.get(port.port) : port.protocol) === 'http2';
+    return new PortHttp(this.#parts, this.#proof, { port, upstream, takesGrpc, onClosed: () => undefined });
   }
 
   #appOf(port: InboundPortConfig): Upstream<AppProblem> {

@@ -1,4 +1,5 @@
 import type { AccessLog } from '#agent/access-log/access-log.ts';
+import type { Room } from '#agent/ceiling.ts';
 import type { AgentCounters } from '#agent/admin/metrics.ts';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import type { AgentEmit } from '#agent/events.ts';
@@ -9,6 +10,7 @@ import type { Listen } from '#agent/listen.ts';
 import type { HttpTimes, MessageLimits } from '#agent/http/service.ts';
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type { PeerShares } from './peer-shares.ts';
 import type { RuleIndex } from '#policy/decide.ts';
 import type { Clock } from '#runtime/clock.ts';
 
@@ -41,9 +43,8 @@ export interface InboundParts {
   readonly serverFirst: ReadonlySet<number>;
   /** Open at once, on all listeners together. */
   readonly maxConnections: number;
-  /** In flight at once. */
-  readonly maxRequests: number;
-  readonly inFlight: { requests: number };
+  /** What each peer may have at once. */
+  readonly shares: PeerShares;
   readonly spoken: SpokenByApps;
 }
 
@@ -51,4 +52,12 @@ export interface InboundParts {
 export interface Proof {
   /** Who the other end proved to be the last time: a getter where the session is re-proved. */
   readonly peer: VerifiedPeer;
+}
+
+/** What serves one connection of a peer. */
+export interface CallerParts extends InboundParts {
+  /** Requests. */
+  readonly inFlight: Room;
+  /** Opaque ones and upgraded ones, each with a connection to the app. */
+  readonly streams: Room;
 }

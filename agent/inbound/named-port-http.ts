@@ -4,7 +4,7 @@ import type { RequestHead, UnreadProblem } from '#agent/http/head.ts';
 import { portHeader } from '#agent/http/port-header.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
 import { ServiceParts } from '#agent/http/service-parts.ts';
-import type { InboundParts, Proof } from './inbound-parts.ts';
+import type { CallerParts, Proof } from './inbound-parts.ts';
 import { InboundReport, type AppProblem } from './report.ts';
 
 export interface NamedPorts {
@@ -18,12 +18,12 @@ export interface NamedPorts {
 
 /** HTTP/2 requests of one caller, each for the port that it names. Which port that is changes nothing about its judge. */
 export class NamedPortHttp extends ServiceParts implements HttpService<AppProblem> {
-  readonly #parts: InboundParts;
+  readonly #parts: CallerParts;
   readonly #proof: Proof;
   readonly #ports: NamedPorts;
   readonly #services = new Map<InboundPortConfig, HttpService<AppProblem>>();
 
-  constructor(parts: InboundParts, proof: Proof, ports: NamedPorts) {
+  constructor(parts: CallerParts, proof: Proof, ports: NamedPorts) {
     super(parts);
     this.#parts = parts;
     this.#proof = proof;

@@ -10,7 +10,7 @@ import { endToEndHeaders } from '#agent/http/write.ts';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import type { Result } from '#runtime/result.ts';
-import type { InboundParts, Proof } from './inbound-parts.ts';
+import type { CallerParts, Proof } from './inbound-parts.ts';
 import { setIdentityHeaders, type CallerIdentity } from './identity-headers.ts';
 import { PortJudge, type DenyReason, type Permit } from './permit.ts';
 import { InboundReport, type AppProblem } from './report.ts';
@@ -18,6 +18,8 @@ import { InboundReport, type AppProblem } from './report.ts';
 export interface PortHttpOrder {
   readonly port: InboundPortConfig;
   readonly upstream: Upstream<AppProblem>;
+  /** Undefined: yes. */
+  readonly takesGrpc?: () => boolean;
   readonly onClosed: () => void;
 }
 
@@ -26,7 +28,7 @@ export interface PortHttpOrder {
  * same head under the same verdict is the same admission.
  */
 export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
-  readonly #parts: InboundParts;
+  readonly #parts: CallerParts;
   readonly #proof: Proof;
   readonly #order: PortHttpOrder;
   readonly #judge: PortJudge;
@@ -36,7 +38,7 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
   #identity: CallerIdentity | undefined;
   #identified: Result<Permit, DenyReason> | undefined;
 
-  constructor(parts: InboundParts, proof: Proof, order: PortHttpOrder) {
+  constructor(parts: CallerParts, proof: Proof, order: PortHttpOrder) {
     super(parts);
     this.#parts = parts;
     this.#proof = proof;
@@ -51,7 +53,8 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     report.begun();
     const verdict = this.#judge.judge(peer, this.clock.now());
     if (!verdict.ok) return { kind: 'answer', answer: report.denied(verdict.reason, head) };
-    if (this.#parts.inFlight.requests >= this.#parts.maxRequests) {
+    const { inFlight, streams } = this.#parts;
+    if (inFlight.isFull || (head.upgrade !== undefined && streams.isFull)) {
       return { kind: 'answer', answer: report.notAdmitted('too-many-requests', head) };
     }
     const last = this.#last.find(head, verdict);
@@ -83,8 +86,9 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
   /** To the app, with the caller's verified identity and no other. Asks for a Permit. */
   #forward(_permit: Permit, request: Forwarded, identity: CallerIdentity): Forward<AppProblem> {
     const headers = setIdentityHeaders(request.headers, identity);
-    const { upstream } = this.#order;
-    return { kind: 'forward', request: { ...request, headers, written: undefined }, upstream, report: this.#report };
+    const { upstream, takesGrpc } = this.#order;
+    const forwarded = { ...request, headers, written: undefined };
+    return { kind: 'forward', request: forwarded, upstream, report: this.#report, ...(takesGrpc && { takesGrpc }) };
   }
 
   #identityOf({ spiffeId, svid }: VerifiedPeer): CallerIdentity {

@@ -1,5 +1,7 @@
 import type { AccessLog, Parties, Refused } from '#agent/access-log/access-log.ts';
 import { problemAnswer, type Answer } from '#agent/http/answers.ts';
+import type { Room } from '#agent/ceiling.ts';
+import type { StreamEnd } from '#agent/http/service.ts';
 import { TrafficReport, type ReportParts, type Verdict } from '#agent/traffic-report.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { unreachable } from '#runtime/result.ts';
@@ -13,11 +15,13 @@ export type AppProblem = 'app-unreachable' | 'too-many-requests';
 export class InboundReport extends TrafficReport<AppProblem> {
   protected readonly label: SpiffeId;
   readonly #port: number;
+  readonly #streams: Room;
 
-  constructor(parts: ReportParts, principal: SpiffeId, port: number) {
+  constructor(parts: ReportParts & { readonly streams: Room }, principal: SpiffeId, port: number) {
     super(parts, 'inbound');
     this.label = principal;
     this.#port = port;
+    this.#streams = parts.streams;
   }
 
   begun(): void {
@@ -43,6 +47,14 @@ export class InboundReport extends TrafficReport<AppProblem> {
   /** By the app. */
   answered(): void {
     this.parts.counters.inboundRequestsByPeer.add(this.label);
+  }
+  override upgraded(): void {
+    this.#streams.enter();
+    super.upgraded();
+  }
+  override upgradeEnded(end: StreamEnd): void {
+    if (end.request !== undefined) this.#streams.leave();
+    super.upgradeEnded(end);
   }
   opened(): void {
     this.parts.counters.inboundOpenStreams += 1;
@@ -71,7 +83,7 @@ function appProblemTitle(problem: AppProblem): string {
     case 'app-unreachable':
       return 'The app cannot be reached';
     case 'too-many-requests':
-      return 'Too many requests are in flight to this workload';
+      return 'Too many requests or streams are open to this workload';
     default:
       return unreachable(problem);
   }

@@ -1,4 +1,5 @@
 import type { AccessLog } from '#agent/access-log/access-log.ts';
+import type { Room } from '#agent/ceiling.ts';
 import type { AgentCounters } from '#agent/admin/metrics.ts';
 import type { AgentEmit } from '#agent/events.ts';
 import type { Deadlines } from '#agent/http/deadlines.ts';
@@ -25,7 +26,6 @@ export interface OutboundParts {
   readonly serverFirst: ReadonlySet<number>;
   /** Open at once, on all listeners together. */
   readonly maxConnections: number;
-  /** In flight at once. */
-  readonly maxRequests: number;
-  readonly inFlight: { requests: number };
+  /** Requests. */
+  readonly inFlight: Room;
 }

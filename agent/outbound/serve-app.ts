@@ -68,6 +68,6 @@ function openOpaqueBy(dial: Dial<OutboundProblem>, report: OutboundReport, clock
   return (onOpened) =>
     dial((opened) => {
       if (!opened.ok) report.neverOpened(opened.reason);
-      onOpened(opened.ok ? createFarEnd(opened.value, report, clock) : undefined);
+      onOpened(opened.ok ? createFarEnd(opened.value, report, { clock }) : undefined);
     });
 }

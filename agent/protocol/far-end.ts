@@ -25,21 +25,31 @@ export interface OpaqueReport {
   upgradeEnded(end: StreamEnd): void;
 }
 
-export function createFarEnd(pipe: Pipe, report: OpaqueReport, clock: Clock): FarEnd {
+/** `onOver`: the far end is joined or let go, and closed. Called once. */
+export function createFarEnd(
+  pipe: Pipe,
+  report: OpaqueReport,
+  { clock, onOver }: { readonly clock: Clock; readonly onOver?: () => void },
+): FarEnd {
   return {
     pipe,
     join(caller) {
       report.opened();
       const startedMs = clock.monotonic();
       const joined = splice(caller, pipe, {
-        onDone: ({ outcome, bytesFromA, bytesFromB }) =>
+        onDone: ({ outcome, bytesFromA, bytesFromB }) => {
+          onOver?.();
           report.upgradeEnded({
             ...{ outcome, startedMs, request: undefined },
             ...{ requestBytes: bytesFromA, responseBytes: bytesFromB },
-          }),
+          });
+        },
       });
       return { drain: () => undefined, destroy: () => joined.cut() };
     },
-    letGo: () => letGo(pipe, clock),
+    letGo() {
+      onOver?.();
+      letGo(pipe, clock);
+    },
   };
 }

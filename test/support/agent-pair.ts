@@ -1,3 +1,5 @@
+import { Ceiling } from '#agent/ceiling.ts';
+import { PeerShares } from '#agent/inbound/peer-shares.ts';
 import { randomBytes } from 'node:crypto';
 import { createAccessLog, type AccessLog } from '#agent/access-log/access-log.ts';
 import { createCounters, type AgentCounters } from '#agent/admin/metrics.ts';
@@ -76,8 +78,7 @@ function commonParts(agent: HalfAgent, { limits = {}, clock = systemClock }: Lif
     times: appTimes(all),
     serverFirst: new Set(defaultServerFirst),
     maxConnections: all.connections,
-    maxRequests: all.requests,
-    inFlight: { requests: 0 },
+    inFlight: new Ceiling(all.requests),
     listen,
   };
 }
@@ -91,15 +92,17 @@ export async function startServing(
   const rules = indexRules(
     options.ports.map(({ port, allow }) => ({ name: `ports[${port}].allow`, port, principals: allow })),
   );
+  const common = commonParts(agent, options);
   const inbound = await openInbound(
     {
-      ...commonParts(agent, options),
+      ...common,
       identity: agent.store,
       randomBytes,
       rules: () => rules,
       spoken: new Map(),
       ports: new Map(options.ports.map((port) => [port.port, port])),
       self: () => domain.spiffeId(workload),
+      shares: new PeerShares({ requests: common.inFlight, streams: new Ceiling(common.maxConnections) }),
       whenExpired: options.whenExpired ?? 'keep',
       worker: undefined,
     },

@@ -106,9 +106,9 @@ export class PairWorld {
 
   async calling(
     upstreams: readonly UpstreamConfig[],
-    options: Omit<Parameters<typeof startCalling>[2], 'upstreams'> = {},
+    { as = 'cart', ...options }: Omit<Parameters<typeof startCalling>[2], 'upstreams'> & { readonly as?: string } = {},
   ): Promise<CallingAgent> {
-    const cart = await startCalling(this.domain, 'cart', { ...options, upstreams });
+    const cart = await startCalling(this.domain, as, { ...options, upstreams });
     this.onEnd(() => {
       cart.outbound.drain();
       cart.outbound.destroy();

@@ -64,6 +64,57 @@ describe('what is in flight has a ceiling', () => {
   });
 });
 
+describe('one peer cannot take everything (A53, A54)', () => {
+  const prices = async (limits: { requests?: number; connections?: number }, protocol: 'http' | 'tcp') => {
+    const waiting: (() => void)[] = [];
+    const app =
+      protocol === 'tcp'
+        ? await world.tcpApp((socket) => void socket.pipe(socket))
+        : await world.httpApp((_, reply) => void waiting.push(() => reply.end('ok')));
+    const allow = [world.domain.spiffeId('cart'), world.domain.spiffeId('orders')];
+    const pair = await world.pair(app, { protocol, limits, allow });
+    const orders = await world.calling(
+      [
+        {
+          ...{ workload: 'prices', port: 7002, protocol, transport: 'tunnel', ...upstreamDefaults },
+          ...{ spiffeId: world.domain.spiffeId('prices'), endpoints: [pair.prices.inbound.address] },
+          listen: { host: '127.0.0.1', port: 0 },
+        },
+      ],
+      { as: 'orders' },
+    );
+    return { ...pair, waiting, ordersPort: orders.upstream.port };
+  };
+
+  test('of the requests: beside the greediest there is room for another', async () => {
+    const { port, ordersPort, waiting } = await prices({ requests: 10 }, 'http');
+    const greedy = Array.from({ length: 20 }, () => send(port));
+    await expect.poll(() => waiting.length).toBe(8);
+    const other = send(ordersPort);
+    await expect.poll(() => waiting.length).toBe(9);
+    for (const answer of waiting.splice(0)) answer();
+    expect((await other).status).toBe(200);
+    const statuses = (await Promise.all(greedy)).map(({ status }) => status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(8);
+    expect(statuses.filter((status) => status === 503)).toHaveLength(12);
+  });
+
+  test('of opaque streams: the app has no more connections than the ceiling, and room again after them', async () => {
+    const { port, ordersPort, prices: agent } = await prices({ connections: 10 }, 'tcp');
+    const streams = () => agent.counters.inboundOpenStreams;
+    const greedy: Socket[] = [];
+    for (let at = 0; at < 20; at += 1) greedy.push(await hold(port));
+    await expect.poll(streams).toBe(8);
+    await expect.poll(() => greedy.filter(({ closed }) => closed).length).toBe(12);
+    await hold(ordersPort);
+    await expect.poll(streams).toBe(9);
+    for (const socket of greedy) socket.destroy();
+    await expect.poll(streams).toBe(1);
+    await hold(port);
+    await expect.poll(streams).toBe(2);
+  });
+});
+
 describe('an upstream with a timeout', () => {
   test('HTTP/1.1: 504 when no answer has come by then, a cut in the middle of one', async () => {
     const app = await world.httpApp((incoming, reply) => {
