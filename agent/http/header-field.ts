@@ -10,6 +10,8 @@ export interface HeaderField {
   readonly value: string;
 }
 
+export const noFields: readonly HeaderField[] = [];
+
 export type FieldProblem =
   | 'bad-header-name'
   | 'space-before-colon'

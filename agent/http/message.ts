@@ -41,8 +41,11 @@ export type ExchangeProblem =
         | 'too-many-interim'
         | 'length-mismatch';
     }
-  /** `length-mismatch`: not as long as its Content-Length says, which only HTTP/2 can show. */
-  | { readonly badRequestBody: BodyProblem | 'length-mismatch' };
+  /**
+   * Only HTTP/2 can show both: `length-mismatch`, not as long as its Content-Length says; `unexpected-body`, content with a
+   * method that has none.
+   */
+  | { readonly badRequestBody: BodyProblem | 'length-mismatch' | 'unexpected-body' };
 
 /**
  * Where a request's body goes. After `end` only `pause`, `resume` and `abort` are said to it, after `abort` nothing.

@@ -198,7 +198,7 @@ function requestFraming(method: string, ending: Ending, length: string | undefin
     if (bytes === undefined) return noBody;
     return bytes === 0 ? emptyBody : 'bad-content-length';
   }
-  if (bytes === undefined) return unknownLength;
+  if (bytes === undefined) return isWithoutContent(method) ? noBody : unknownLength;
   return bytes === 0 ? emptyBody : { kind: 'length', bytes };
 }
 

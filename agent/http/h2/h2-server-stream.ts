@@ -4,38 +4,28 @@ import type { Pipe } from '#agent/pipe/pipe.ts';
 import { EarlyBody } from '#agent/http/early-body.ts';
 import { problemAnswer, type Answer } from '#agent/http/answers.ts';
 import type { HeadProblem, RequestHead, ResponseHead } from '#agent/http/head.ts';
-import type { HeaderField } from '#agent/http/header-field.ts';
-import type { ExchangeProblem, Forwarded, RequestSink, ResponseSink } from '#agent/http/message.ts';
+import { noFields, type HeaderField } from '#agent/http/header-field.ts';
+import type { ExchangeProblem, RequestSink, ResponseSink } from '#agent/http/message.ts';
+import type { Forward } from '#agent/http/last-admission.ts';
 import type { Admission, RequestEnd, RequestReport } from '#agent/http/service.ts';
 import { grpcStatusIn } from './grpc.ts';
 import { agentAnswer, decisionOf, readerOf } from './h2-answer.ts';
 import { passableTrailers } from './h2-fields.ts';
 import { areMalformed, isConnectRequest, isMalformed, isWithoutContent } from './h2-head.ts';
 import { StreamAnswer } from './stream-answer.ts';
+import type { RequestPhase } from './request-phase.ts';
 import type { Listed, StreamHost } from './stream-host.ts';
-
-type Phase =
-  /** No head yet. */
-  | 'fresh'
-  /** A GET whose end has not come: its content would be refused. */
-  | 'held'
-  /** The admission is awaited. */
-  | 'judging'
-  | 'forwarding'
-  /** The answer has ended but waits for window. */
-  | 'flushing'
-  | 'over';
 
 /** One request: reads it from its stream, has it judged and forwarded, and takes its answer. */
 export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, ResponseSink<P>, Listed {
   place = -1;
   readonly #host: StreamHost<P>;
-  #phase: Phase = 'fresh';
+  #phase: RequestPhase = 'fresh';
   #fields: readonly HeaderField[] = [];
   #head: RequestHead | undefined;
   #isGrpc = false;
   #report: RequestReport<P> | undefined;
-  #request: Forwarded | undefined;
+  #admission: Forward<P> | undefined;
   #sink: RequestSink | undefined;
   /** What arrived before somebody wanted it. */
   #early: EarlyBody | undefined;
@@ -55,8 +45,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
       if (isConnectRequest(fields)) return this.#reset(h2Error.protocol); // whoever serves tunnels took its own before
       this.#host.enter(this);
       this.#begin(fields, end);
-    } else if (this.#phase === 'held') this.#begin(this.#fields, true);
-    else if (areMalformed(fields)) this.#refuse('bad-header-name');
+    } else if (areMalformed(fields)) this.#refuse('bad-header-name');
     else this.#requestDone(fields);
   }
 
@@ -75,7 +64,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
         (this.#early ??= new EarlyBody()).data(bytes);
         break;
       case 'held':
-        if (bytes.length > 0) this.#refuse('unexpected-body');
+        if (bytes.length > 0) this.#fail({ badRequestBody: 'unexpected-body' }, h2Error.protocol);
         break;
       default: // nobody wants it any more
     }
@@ -83,8 +72,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
 
   onEnd(): void {
     this.#quietMs = 0;
-    if (this.#phase === 'held') this.#begin(this.#fields, true);
-    else this.#requestDone(noFields);
+    this.#requestDone(noFields);
   }
 
   onReset(_code: H2ErrorCode): void {
@@ -149,8 +137,13 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     this.#quietMs = this.hasMoved() ? 0 : this.#quietMs + elapsedMs;
     const { stallMs } = this.#host.service.times;
     // A gRPC stream may say nothing for hours: its session's life bounds it, unless bytes wait.
-    const mayBeQuiet = this.#isGrpc && this.#phase === 'forwarding' && this.stream.unsentBytes === 0;
+    const mayBeQuiet = this.#isGrpcCall && this.#phase === 'forwarding' && this.stream.unsentBytes === 0;
     if (nowMs >= this.#dueMs || (this.#quietMs >= stallMs && !mayBeQuiet)) this.#expire();
+  }
+
+  /** Only an app that speaks gRPC is waited for: any caller may say that it calls one. */
+  get #isGrpcCall(): boolean {
+    return this.#isGrpc && this.#admission?.takesGrpc?.() !== false;
   }
 
   #begin(fields: readonly HeaderField[], end: boolean): void {
@@ -160,10 +153,6 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     if (typeof read === 'string') return this.#refuse(read);
     this.startedMs = service.deadlines.nowMs();
     const { head, grpc } = read;
-    if (!end && isWithoutContent(head.method)) {
-      this.#phase = 'held';
-      return;
-    }
     this.#requestEnded = end;
     this.#head = head;
     if (grpc !== undefined) {
@@ -189,10 +178,19 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
       );
     }
     this.#report = admission.report;
-    this.#request = admission.request;
+    this.#admission = admission;
     if (this.#phase === 'over') return this.#tellEnd('cut'); // the caller left while its request was judged
+    if (this.#requestEnded || !isWithoutContent(this.#head!.method)) return this.#forward();
+    this.#phase = 'held';
+    const { clock, times } = this.#host.service;
+    this.#dueMs = clock.monotonic() + times.headMs; // its end is the rest of its head
+    if (this.#requestBytes > 0) this.#fail({ badRequestBody: 'unexpected-body' }, h2Error.protocol);
+  }
+
+  #forward(): void {
     this.#phase = 'forwarding';
-    const sink = admission.upstream.start(admission.request, this);
+    const { upstream, request } = this.#admission!;
+    const sink = upstream.start(request, this);
     if (this.#phase !== 'forwarding') return sink.abort(); // answered at once; does nothing where it failed or is whole
     this.#sink = sink;
     if (this.isBlocked) sink.pause();
@@ -203,16 +201,22 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   }
 
   #requestDone(trailers: readonly HeaderField[]): void {
-    if (this.#phase !== 'judging' && this.#phase !== 'forwarding') return;
-    const { framing } = this.#head!;
+    if (this.#phase !== 'judging' && this.#phase !== 'held' && this.#phase !== 'forwarding') return;
+    const { framing, method } = this.#head!;
     if (framing.kind === 'length' && this.#requestBytes !== framing.bytes) return this.#breakRequest();
+    if (this.#phase === 'judging' && this.#requestBytes > 0 && isWithoutContent(method)) return; // refused when judged
     this.#requestEnded = true;
-    if (this.#sink !== undefined) this.#endRequest(trailers);
-    else if (trailers.length > 0) (this.#early ??= new EarlyBody()).trailers = [...trailers];
+    if (this.#phase === 'held') {
+      this.#dueMs = Infinity;
+      this.#forward();
+    } else if (this.#sink !== undefined) this.#endRequest(trailers);
+    else if (trailers.length > 0 && framing.kind !== 'none') (this.#early ??= new EarlyBody()).trailers = [...trailers];
   }
 
   #endRequest(trailers: readonly HeaderField[]): void {
-    this.#sink!.end(trailers.length === 0 ? trailers : this.#request!.filterFields(passableTrailers(trailers)));
+    this.#sink!.end(
+      trailers.length === 0 ? trailers : this.#admission!.request.filterFields(passableTrailers(trailers)),
+    );
   }
 
   /** Its content is not as long as it said (RFC 9113, section 8.1.1). */
@@ -244,13 +248,13 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     if (this.#phase === 'forwarding') {
       this.#sink?.abort();
       this.#fail('upstream-timeout', h2Error.cancel);
-    } else if (this.#phase === 'held') this.#answer(this.#host.service.refused('head-timeout'));
+    } else if (this.#phase === 'held') this.#fail('downstream-timeout', h2Error.cancel);
     else if (this.#phase === 'judging') this.#answer(problemAnswer(504, 'The request could not be judged in time'));
     else this.#reset(h2Error.cancel);
   }
 
   #fail(problem: ExchangeProblem | { readonly unreachable: P }, code: H2ErrorCode): void {
-    if (this.#phase !== 'forwarding') return;
+    if (this.#phase !== 'forwarding' && this.#phase !== 'held') return;
     const report = this.#report!;
     const isUnreachable = typeof problem === 'object' && 'unreachable' in problem;
     const answer = isUnreachable ? report.unreachable(problem.unreachable) : report.failed(problem);
@@ -291,8 +295,6 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   #tellEnd(outcome: RequestEnd['outcome']): void {
     const report = this.#report;
     this.#report = undefined;
-    report?.finished(this.summary(this.#request!, outcome, this.#requestBytes));
+    report?.finished(this.summary(this.#admission!.request, outcome, this.#requestBytes));
   }
 }
-
-const noFields: readonly HeaderField[] = [];

@@ -227,3 +227,18 @@ test('an answer of the other agent counts as failed at ours, a 502 of the app it
   expect(own.headers['x-eastwest-decision']).toBeUndefined();
   expect(honest.cart.counters).toMatchObject({ requests: 1, failed: 0 });
 });
+
+test('A48: what an app says under names by which the mesh speaks does not leave its agent, in any spelling', async () => {
+  const heard: string[] = [];
+  const app = await world.tcpApp((socket) => {
+    socket.on('data', (bytes) => {
+      heard.push(bytes.toString('latin1')); // as cart's agent wrote it: the port is opaque to prices' agent
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    });
+  });
+  const { port } = await world.pair(app, { protocol: 'tcp', upstream: { protocol: 'http' } });
+  const forged = { 'x-forwarded-client-cert': 'forged', X_Mesh_Identity: 'forged', 'x-eastwest-port': 'forged' };
+  expect((await send(port, { headers: { ...forged, 'x-own': 'kept' } })).status).toBe(200);
+  expect(heard.join('')).toContain('kept');
+  expect(heard.join('')).not.toContain('forged');
+});

@@ -210,6 +210,18 @@ describe('a foreign caller with ALPN h2', () => {
     expect(prices.counters.inboundDenied).toBe(4);
   });
 
+  test('A53: a request whose end does not come counts from its head on, and is no way around a ceiling', async () => {
+    const { session, prices } = await foreign(await http2App(echoHeaders), {
+      protocol: 'http2',
+      limits: { requests: 2 },
+    });
+    const held = [1, 2].map(() => session.request(getTls, { endStream: false }).on('error', () => undefined));
+    expect((await ask(session, getTls)).status).toBe(503);
+    held[0]?.close();
+    await expect.poll(async () => (await ask(session, getTls)).status).toBe(200);
+    expect(prices.counters.inbound.failures.get('too-many-requests')).toBeDefined();
+  });
+
   test('whom no rule names gets 403 for each request', async () => {
     const { session } = await foreign(await http2App(echoHeaders), { protocol: 'http2', as: 'mallory' });
     for (const _ of [1, 2]) expect((await ask(session, getTls)).status).toBe(403);

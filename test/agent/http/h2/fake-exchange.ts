@@ -1,7 +1,7 @@
 import type { ExchangeProblem, Forwarded, RequestSink, ResponseSink, Upstream } from '#agent/http/message.ts';
 import type { ResponseHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
-import type { Answer } from '#agent/http/answers.ts';
+import { exchangeProblemAnswer, type Answer } from '#agent/http/answers.ts';
 import { createDeadlines } from '#agent/http/deadlines.ts';
 import type { Admission, HttpService, RequestEnd, RequestReport } from '#agent/http/service.ts';
 import type { RequestHead } from '#agent/http/head.ts';
@@ -125,7 +125,7 @@ export function createStage(): Stage {
   };
   const report: RequestReport<Unreachable> = {
     unreachable: (problem) => answer(503, `unreachable ${problem}`),
-    failed: (problem) => answer(problem === 'upstream-timeout' ? 504 : 502, `failed ${nameOf(problem)}`),
+    failed: (problem) => answer(exchangeProblemAnswer(problem, '').status, `failed ${nameOf(problem)}`),
     finished: (end) => ends.push(end),
     upgraded: () => notes.push('upgraded'),
     upgradeEnded: () => notes.push('upgrade ended'),

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Forward } from '#agent/http/last-admission.ts';
+import { createStage } from './fake-exchange.ts';
 import { fieldsOf } from './fields-of.ts';
 import { bytes, call, get, post, serve } from './server-stage.ts';
 
@@ -107,6 +109,17 @@ describe('time', () => {
     upstream.response.data(bytes('x'));
     await clock.advance(32_000);
     expect(stream.said.at(-1)).toBe('RESET 8');
+  });
+
+  test('a call to an app that speaks no gRPC may not be silent, whatever it calls itself (A54)', async () => {
+    const stage = createStage();
+    const { admit } = stage;
+    stage.admit = (head) => ({ ...(admit(head) as Forward<never>), takesGrpc: () => false });
+    const { open, upstream, clock } = serve(stage);
+    const stream = open(call, 'later');
+    await clock.advance(32_000);
+    expect(stream.said[0]).toMatch('grpc-status: 4');
+    expect(upstream.told.at(-1)).toBe('abort');
   });
 
   test('grpc-timeout bounds a call, whoever forgets it (A61)', async () => {

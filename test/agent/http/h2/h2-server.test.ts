@@ -28,7 +28,7 @@ describe('a request on a stream', () => {
   });
 
   test('a GET whose end comes later is forwarded when it has come, and refused when content comes', () => {
-    const { open, upstream, notes } = serve();
+    const { open, upstream, notes, ends } = serve();
     const late = open(get, 'later');
     expect(upstream.told).toEqual([]);
     late.handler.onEnd();
@@ -36,7 +36,37 @@ describe('a request on a stream', () => {
     const withContent = open(get, 'later');
     withContent.handler.onData(bytes('x'));
     expect(withContent.said[0]).toMatch('HEAD :status: 400');
-    expect(notes).toEqual(['refused unexpected-body']);
+    expect(notes).toEqual(['failed unexpected-body']);
+    expect(ends).toMatchObject([{ status: 400, answeredBy: 'us', outcome: 'complete' }]);
+  });
+
+  test('a GET whose end comes later is judged by its head, and counts from there', () => {
+    const stage = createStage();
+    const judged: string[] = [];
+    const { admit } = stage;
+    stage.admit = (head) => {
+      judged.push(head.method);
+      return admit(head);
+    };
+    const { open, ends } = serve(stage);
+    const held = open(get, 'later');
+    expect(judged).toEqual(['GET']);
+    held.handler.onReset(8);
+    expect(ends).toMatchObject([{ status: 0, outcome: 'cut' }]);
+  });
+
+  test('content that comes while a GET is judged refuses it', async () => {
+    const stage = createStage();
+    const { admit } = stage;
+    stage.admit = (head) => Promise.resolve(head).then(admit);
+    const { open, upstream } = serve(stage);
+    const stream = open(get, 'later');
+    stream.handler.onData(bytes('x'));
+    stream.handler.onEnd();
+    await Promise.resolve().then(() => undefined);
+    await Promise.resolve();
+    expect(upstream.told).toEqual([]);
+    expect(stream.said.find((said) => said.startsWith('HEAD'))).toMatch('HEAD :status: 400');
   });
 
   test('the answer with trailers, to HEAD, with 204 and without content end where they end', () => {

@@ -2,7 +2,7 @@ import { createServer, connect, type AddressInfo, type Server, type Socket } fro
 import { createH2Session } from '#agent/h2/session.ts';
 import { defaultH2Times } from '#agent/h2/session-options.ts';
 import type { H2Session, H2SessionHandler, H2Settings } from '#agent/h2/types.ts';
-import { headProblemAnswer } from '#agent/http/answers.ts';
+import { exchangeProblemAnswer, headProblemAnswer } from '#agent/http/answers.ts';
 import { createDeadlines } from '#agent/http/deadlines.ts';
 import { dialBy } from '#agent/http/dial.ts';
 import { serveH1 } from '#agent/http/h1-server.ts';
@@ -12,7 +12,7 @@ import type { SessionSource, SessionWaiter } from '#agent/http/h2/session-source
 import { serveH2 } from '#agent/http/h2/h2-server.ts';
 import type { RequestHead } from '#agent/http/head.ts';
 import { headerField, type HeaderField } from '#agent/http/header-field.ts';
-import type { Upstream } from '#agent/http/message.ts';
+import type { ExchangeProblem, Upstream } from '#agent/http/message.ts';
 import { stripReserved } from '#agent/http/reserved.ts';
 import type { Admission, HttpConnection, HttpService, RequestEnd } from '#agent/http/service.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
@@ -97,7 +97,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   };
   const report = {
     unreachable: (problem: Unreached) => answer(503, `unreachable ${problem}`),
-    failed: (problem: unknown) => answer(problem === 'upstream-timeout' ? 504 : 502, JSON.stringify(problem)),
+    failed: (problem: ExchangeProblem) => answer(exchangeProblemAnswer(problem, '').status, JSON.stringify(problem)),
     finished: (end: RequestEnd) => void proxy.ends.push(end),
     upgraded: () => undefined,
     upgradeEnded: () => undefined,
