@@ -1,8 +1,10 @@
+import { METHODS } from 'node:http';
 import { charClass, tokenChar } from '#agent/http/header-field.ts';
+import { isLaxBlank, LineWords } from './line-words.ts';
 
 /**
  * `more`: the bytes so far may become HTTP or something else. `unlikely`: no method begins so, but a lax server would take
- * it for one if a version followed in the same line.
+ * it for one if the line went on as a request line does.
  */
 export type Detected = 'http2' | 'http' | 'opaque' | 'unlikely' | 'more';
 
@@ -15,15 +17,25 @@ const lineFeed = 0x0a;
 
 /** Behind what `isLaxBlank` knows. */
 const version = /[\x09-\x0d\x1c-\x20\x85\xa0]http\//i;
-/** So many bytes before its end tell whether it goes on. */
-export const versionBytes = 6;
+
+/**
+ * Methods behind which some server reads headers whatever else the line says: Node's parser takes all that it knows, those
+ * of RTSP and ICE among them, without a version or with one of another protocol (HTTP/0.9 had none), and Python's takes GET.
+ */
+const knownMethods = new Set([
+  ...METHODS,
+  ...['PRI', 'DESCRIBE', 'ANNOUNCE', 'SETUP', 'PLAY', 'PAUSE', 'TEARDOWN', 'GET_PARAMETER', 'SET_PARAMETER'],
+  ...['REDIRECT', 'RECORD', 'FLUSH', 'PROXY'],
+]);
+const longestMethod = Math.max(...[...knownMethods].map(({ length }) => length));
+const openingBrace = 0x7b;
 
 /**
  * What a caller's first bytes are: HTTP/2 with prior knowledge (RFC 9113, section 3.4), a request line of HTTP/1, or
  * opaque. Where something is read as opaque the app gets it as it came, so whatever the laxest server could take for
- * HTTP is `http`, which the strict reader then refuses: blanks before the method and odd ones behind it, a method of bytes
- * that no token has (any, for Python's `wsgiref`), `GET` without a version (which Python's server reads headers after), a
- * PROXY header. Everything else needs a version, `HTTP/` behind a blank, in its first line.
+ * HTTP is `http`, which the strict reader then refuses: blanks before the method and odd ones behind it, a method that is
+ * known, a PROXY header, a version (`HTTP/` behind a blank) in a line that begins with any word; and in one whose first
+ * word has bytes that no method has, but that is a request line in form (see `LineWords`): Python's `wsgiref` takes those.
  */
 export function detectProtocol(bytes: Buffer): Detected {
   if (startsLike(bytes, preface)) return bytes.length < preface.length ? 'more' : 'http2';
@@ -34,30 +46,26 @@ export function detectProtocol(bytes: Buffer): Detected {
   let end = start;
   while (end < length && (charClass[bytes[end]!]! & tokenChar) !== 0) end += 1;
   if (end === length) return length > maxLineBytes ? 'http' : 'more';
-  const isMethod = end > start && isLaxBlank(bytes[end]!);
-  const word = bytes.toString('latin1', start, Math.min(end, start + 6));
-  if (isMethod && bytes[end] !== lineFeed && (word === 'GET' || word === 'PROXY')) return 'http';
-  const rest = readLineRest(bytes, end);
-  if (rest !== 'more') return rest === 'version' ? 'http' : 'opaque';
-  if (!isMethod) return 'unlikely';
+  if (end === start || !isLaxBlank(bytes[end]!)) {
+    const verdict = new LineWords().read(bytes);
+    return verdict === 'more' ? 'unlikely' : verdict;
+  }
+  if (bytes[end] !== lineFeed && isKnownMethod(bytes, start, end)) return 'http';
+  const lineEnd = bytes.indexOf(lineFeed, end);
+  if (version.test(bytes.toString('latin1', end, lineEnd < 0 ? length : lineEnd))) return 'http';
+  if (lineEnd >= 0) return 'opaque';
   return length > maxLineBytes ? 'http' : 'more';
 }
 
-/** Whether a version follows from `from` on, behind a blank, before the line ends. */
-export function readLineRest(bytes: Buffer, from: number): 'version' | 'ended' | 'more' {
-  const lineEnd = bytes.indexOf(lineFeed, from);
-  const line = bytes.toString('latin1', from, lineEnd < 0 ? bytes.length : lineEnd);
-  if (version.test(line)) return 'version';
-  return lineEnd < 0 ? 'more' : 'ended';
+function isKnownMethod(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start > longestMethod) return false;
+  const word = bytes.toString('latin1', start, end);
+  // NATS says CONNECT too, but before an object; no target begins with a brace.
+  return knownMethods.has(word) && (word !== 'CONNECT' || bytes[end + 1] !== openingBrace);
 }
 
 /** One of both is the other's beginning. */
 function startsLike(bytes: Buffer, known: Buffer): boolean {
   const length = Math.min(bytes.length, known.length);
   return bytes.compare(known, 0, length, 0, length) === 0;
-}
-
-/** What some server skips before a request line or splits it at: Python's `split()` knows the most. */
-function isLaxBlank(code: number): boolean {
-  return (code >= 0x09 && code <= 0x0d) || (code >= 0x1c && code <= 0x20) || code === 0x85 || code === 0xa0;
 }

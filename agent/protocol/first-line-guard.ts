@@ -1,17 +1,19 @@
 import { noBytes } from '#agent/pipe/no-bytes.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { WrappedPipe } from '#agent/pipe/wrapped-pipe.ts';
-import { detectProtocol, readLineRest, versionBytes } from './detect.ts';
+import { detectProtocol } from './detect.ts';
+import { LineWords } from './line-words.ts';
 
 /**
  * The pipe of a caller that was taken for opaque before its first line was read: because it was silent, or slow, or began
  * as no request does. Should that line turn out to be HTTP after all, the stream is cut before a header passes unread.
  */
 export class FirstLineGuard extends WrappedPipe {
-  /** `word`: it may yet be anything. `line`: only a version in its first line would make it HTTP. */
-  #watching: 'word' | 'line' | 'nothing' = 'word';
-  /** What passed of the line; of one without a method no more than could begin a version. */
+  /** What passed, while it may yet be anything. */
   #passed: Buffer = noBytes;
+  /** No method began it. */
+  #line: LineWords | undefined;
+  #isWatching = true;
 
   constructor(pipe: Pipe) {
     const { reader } = pipe;
@@ -20,7 +22,7 @@ export class FirstLineGuard extends WrappedPipe {
   }
 
   override onBytes(bytes: Buffer): void {
-    if (this.#watching !== 'nothing' && !this.#mayPass(bytes)) {
+    if (this.#isWatching && !this.#mayPass(bytes)) {
       this.pause();
       return this.cut();
     }
@@ -28,26 +30,18 @@ export class FirstLineGuard extends WrappedPipe {
   }
 
   #mayPass(bytes: Buffer): boolean {
-    const line = Buffer.concat([this.#passed, bytes]);
-    const verdict = this.#watching === 'word' ? detectProtocol(line) : readLineRest(line, 0);
-    this.#passed = line;
-    switch (verdict) {
-      case 'http':
-      case 'http2':
-      case 'version':
-        return false;
-      case 'opaque':
-      case 'ended':
-        this.#watching = 'nothing';
-        this.#passed = noBytes;
-        return true;
-      case 'unlikely':
-        this.#watching = 'line';
-        break;
-      case 'more':
-        if (this.#watching === 'word') return true;
-    }
-    this.#passed = Buffer.from(line.subarray(-versionBytes));
-    return true;
+    const verdict = this.#line === undefined ? this.#detect(bytes) : this.#line.read(bytes);
+    this.#isWatching = verdict === 'more';
+    return verdict === 'more' || verdict === 'opaque';
+  }
+
+  #detect(bytes: Buffer): 'http' | 'http2' | 'opaque' | 'more' {
+    const all = Buffer.concat([this.#passed, bytes]);
+    this.#passed = all;
+    const verdict = detectProtocol(all);
+    if (verdict !== 'unlikely') return verdict;
+    this.#passed = noBytes;
+    this.#line = new LineWords();
+    return this.#line.read(all);
   }
 }

@@ -1,8 +1,7 @@
-import { connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lacks } from '#support/needs.ts';
 import { startPythonApp, type PythonApp } from '#support/python-app.ts';
+import { sendRawHeads } from '#support/raw-heads.ts';
 import { seededRandom } from '#support/seeded-random.ts';
 import { usePairWorld } from '#support/use-pair-world.ts';
 
@@ -33,27 +32,9 @@ describe.skipIf(lacks('a lax server behind a port of protocol auto', 'python3'))
     });
     afterAll(() => app[Symbol.asyncDispose]());
 
-    /** Sends each line on a connection of its own, cut in two by `cutAt`, and waits for the end of all. */
-    async function sendAll(port: number, cutAt: (line: string) => number): Promise<void> {
-      const waiting = [...lines];
-      const next = async (): Promise<void> => {
-        for (let line = waiting.pop(); line !== undefined; line = waiting.pop()) {
-          const socket = connect({ port, host: '127.0.0.1', noDelay: true }).on('error', () => undefined);
-          socket.resume();
-          const closed = new Promise((resolve) => socket.once('close', resolve));
-          const at = cutAt(line);
-          socket.write(Buffer.from(line.slice(0, at), 'latin1'));
-          await sleep(2);
-          if (socket.writable) socket.end(Buffer.from(line.slice(at), 'latin1'));
-          await closed;
-        }
-      };
-      await Promise.all(Array.from({ length: 32 }, next));
-    }
-
     test('read by itself it believes whoever forges', async () => {
       reads.length = 0;
-      await sendAll(app.port, () => 1);
+      await sendRawHeads(app.port, lines, () => 1);
       expect(reads.filter(({ caller }) => caller === 'forged').length).toBeGreaterThan(lines.length / 2);
     });
 
@@ -69,7 +50,7 @@ describe.skipIf(lacks('a lax server behind a port of protocol auto', 'python3'))
         const upstream = { protocol: 'tcp' } as const; // cart's agent passes on what a hostile peer would say
         const { port } = await world.pair(app.port, { protocol: 'auto', transport, upstream });
         reads.length = 0;
-        for (const cutAt of cuts) await sendAll(port, cutAt);
+        for (const cutAt of cuts) await sendRawHeads(port, lines, cutAt);
         expect(reads.filter(({ caller }) => !caller.includes('URI=spiffe://'))).toEqual([]);
         expect(reads.length, 'what is HTTP passes').toBeGreaterThan(10);
       },
