@@ -29,14 +29,21 @@ export const resetCost = {
   earlyReset: 1,
   /** Of a tunnel that was opened: its callers come and go as TCP's do, and nothing is counted in their favour. */
   earlyTunnelReset: 0.25,
+  /** After `patientMs`: whoever waits so long asks too much of a slow app, but floods nobody. */
+  lateReset: 0.1,
   refused: 1,
   violation: 10,
 } as const;
 
-/** Of a peer's reset: whoever resets before anything came of its stream made us work for nothing. */
-export function costOfReset(stream: Pick<Stream, 'headSent' | 'isConnect' | 'dataSent'>): number {
-  if (!stream.headSent) return resetCost.earlyReset;
-  return stream.isConnect && !stream.dataSent ? resetCost.earlyTunnelReset : 0;
+/** As long as a caller with a tight deadline may wait for its answer. */
+const patientMs = 100;
+
+/** Of a peer's reset, for a stream of that age: whoever resets before anything came of it made us work for nothing. */
+export function costOfReset(stream: Pick<Stream, 'headSent' | 'isConnect' | 'dataSent'>, ageMs: number): number {
+  const isUseful = stream.isConnect ? stream.dataSent : stream.headSent;
+  if (isUseful) return 0;
+  if (ageMs >= patientMs) return resetCost.lateReset;
+  return stream.headSent ? resetCost.earlyTunnelReset : resetCost.earlyReset;
 }
 
 /** Frames that a peer may waste at once, and per second; each frame of use allows some more. */

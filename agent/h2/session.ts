@@ -66,7 +66,7 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
     this.#pipe = pipe;
     this.#handler = handler;
     this.writer = new FrameWriter(pipe, () => this.#onBlocked());
-    this.keeper = new StreamKeeper(settings, this.writer, () => this.#onEmpty());
+    this.keeper = new StreamKeeper(settings, this.writer, clock, () => this.#onEmpty());
     this.streams = this.keeper.table;
     this.#receiver = new Receiver(this);
     this.floods = new FloodGuard(clock, {
@@ -91,16 +91,17 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
     const isTaking = this.#isReady && !this.#peerGoesAway && this.#draining === 'no' && !this.#isClosed;
     return isTaking && this.#nextId <= largest31Bits;
   }
+  get isBackedUp(): boolean {
+    return this.writer.bytesWhileBlocked > maxHeadBytesWhileBlocked;
+  }
 
   request(fields: readonly HeaderField[], end: boolean, handler: H2StreamHandler): H2Stream | undefined {
-    if (this.role !== 'client' || !this.takesStreams || this.streams.size >= this.peerMaxStreams) return undefined;
-    if (this.writer.bytesWhileBlocked > maxHeadBytesWhileBlocked) return undefined;
+    if (this.role !== 'client' || !this.takesStreams || this.isBackedUp) return undefined;
+    if (this.streams.size >= this.peerMaxStreams) return undefined;
     const stream = this.keeper.open(this.#nextId);
     this.#nextId += 2;
     stream.handler = handler;
-    const method = fields.find(({ name }) => name === ':method')?.value;
-    stream.isConnect = method === 'CONNECT';
-    stream.isHeadRequest = method === 'HEAD';
+    stream.asks(fields);
     this.keeper.sender.headers(stream, fields, end);
     return stream;
   }
@@ -198,8 +199,8 @@ class Session implements H2Session, PipeReader, ReceiverHost, WatchedSession {
   streamReset(stream: Stream, code: H2ErrorCode): void {
     this.streams.remove(stream);
     stream.handler.onReset(code);
-    if (this.role === 'server' && !this.floods.allowsReset(costOfReset(stream)))
-      this.fail(h2Error.enhanceYourCalm, 'flood');
+    if (this.role === 'client' || this.floods.allowsReset(costOfReset(stream, this.keeper.ageOf(stream)))) return;
+    this.fail(h2Error.enhanceYourCalm, 'flood');
   }
 
   onSettings(payload: Buffer): void {

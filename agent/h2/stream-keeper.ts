@@ -1,4 +1,5 @@
 import type { HeaderField } from '#agent/http/header-field.ts';
+import type { Clock } from '#runtime/clock.ts';
 import { later } from '#agent/pipe/turn.ts';
 import { h2Error } from './errors.ts';
 import { ReceiveFlow } from './flow.ts';
@@ -20,12 +21,14 @@ export class StreamKeeper implements StreamOwner, Holder {
   /** Streams that got a final head of ours; a tunnel's says only that it is open. */
   answered = 0;
   readonly #writer: FrameWriter;
+  readonly #clock: Clock;
   readonly #unsentCeiling: number;
   #isRelieving = false;
   #toldBytes = 0;
 
-  constructor(settings: H2Settings, writer: FrameWriter, onEmpty: () => void) {
+  constructor(settings: H2Settings, writer: FrameWriter, clock: Clock, onEmpty: () => void) {
     this.#writer = writer;
+    this.#clock = clock;
     this.#unsentCeiling = settings.unreadCeilingBytes;
     this.table = new StreamTable((stream) => {
       this.sender.discard(stream);
@@ -37,9 +40,15 @@ export class StreamKeeper implements StreamOwner, Holder {
   }
 
   open(id: number): Stream {
-    const stream = new Stream(id, this, { send: this.sender.initialWindow, receive: this.flow.streamWindow });
+    const windows = { send: this.sender.initialWindow, receive: this.flow.streamWindow };
+    const stream = new Stream(id, this, { ...windows, openedMs: this.#clock.monotonic() });
     this.table.add(stream);
     return stream;
+  }
+
+  /** Milliseconds. */
+  ageOf(stream: Stream): number {
+    return this.#clock.monotonic() - stream.openedMs;
   }
 
   headers(stream: Stream, fields: readonly HeaderField[], end: boolean): void {

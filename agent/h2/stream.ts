@@ -17,6 +17,7 @@ export interface StreamOwner {
 /** One stream with all that the session keeps about it. What is not in `H2Stream` is the session's own. */
 export class Stream implements H2Stream {
   readonly id: number;
+  readonly openedMs: number;
   handler: H2StreamHandler;
   /** END_STREAM or a reset went out; or END_STREAM waits behind queued bytes (`endsAfterQueue`). */
   localEnded = false;
@@ -63,12 +64,17 @@ export class Stream implements H2Stream {
 
   readonly #owner: StreamOwner;
 
-  constructor(id: number, owner: StreamOwner, windows: { readonly send: number; readonly receive: number }) {
+  constructor(
+    id: number,
+    owner: StreamOwner,
+    start: { readonly send: number; readonly receive: number; readonly openedMs: number },
+  ) {
     this.id = id;
+    this.openedMs = start.openedMs;
     this.handler = deafHandler;
-    this.sendWindow = windows.send;
-    this.receiveWindow = windows.receive;
-    this.windowBytes = windows.receive;
+    this.sendWindow = start.send;
+    this.receiveWindow = start.receive;
+    this.windowBytes = start.receive;
     this.#owner = owner;
   }
 
@@ -77,6 +83,13 @@ export class Stream implements H2Stream {
   }
   get unsentBytes(): number {
     return this.queue === undefined ? 0 : this.queue.bytes;
+  }
+
+  /** Client: what the request is, by its head. */
+  asks(fields: readonly HeaderField[]): void {
+    const method = fields.find(({ name }) => name === ':method')?.value;
+    this.isConnect = method === 'CONNECT';
+    this.isHeadRequest = method === 'HEAD';
   }
 
   headers(fields: readonly HeaderField[], end: boolean): void {

@@ -93,7 +93,9 @@ export interface H2Session {
   readonly peerWorker: WorkerPlace | undefined;
   /** New streams can be opened: the peer's SETTINGS are there, no GOAWAY, not closed. */
   readonly takesStreams: boolean;
-  /** Client side. Undefined where no stream can be opened now (see `takesStreams`, `peerMaxStreams`). */
+  /** So much waits for a peer who reads nothing that no stream is opened until it does. */
+  readonly isBackedUp: boolean;
+  /** Client side. Undefined where no stream can be opened now (see `takesStreams`, `isBackedUp`, `peerMaxStreams`). */
   request(fields: readonly HeaderField[], end: boolean, handler: H2StreamHandler): H2Stream | undefined;
   /** GOAWAY: no new stream from the peer; closes when the last one has ended. */
   drain(): void;

@@ -126,7 +126,8 @@ export class PeerSession implements H2SessionHandler, PeerConnection {
   }
   /** No stream can be opened on it now, though it serves. */
   get isFull(): boolean {
-    return this.h2.openStreams >= this.h2.peerMaxStreams || !this.h2.takesStreams;
+    const { openStreams, peerMaxStreams, takesStreams, isBackedUp } = this.h2;
+    return openStreams >= peerMaxStreams || !takesStreams || isBackedUp;
   }
 
   /** Our identity has been replaced: something newer should be looked for. */

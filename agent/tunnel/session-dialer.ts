@@ -137,7 +137,10 @@ export class SessionDialer implements Dialer, SessionOwner {
       const connection = obtained.value;
       const opened = await connection.openStream({ ...order, authority, deadlineMs: giveUpMs - clock.monotonic() });
       if (opened.ok) return ok({ pipe: opened.value, connection });
-      if (opened.reason === 'full') continue; // another session is made, or there are enough
+      if (opened.reason === 'full') {
+        if (attempt >= maxSessions) return refuse('too-many-requests-in-flight');
+        continue; // another session is made, or there are enough
+      }
       // It was retired, or said goodbye, just as we chose it; nothing of the app's was sent: the next one is asked.
       const isLate = opened.reason === 'unreachable' && !connection.isUsable;
       if (!isLate || attempt >= maxAttempts) return refuse(opened.reason);

@@ -173,6 +173,18 @@ describe('a flood (A53)', () => {
     expect(server.lines).toEqual(['ready']);
   });
 
+  test('nor what callers do whose deadlines pass while the app hangs', async () => {
+    const clock = createFakeClock(0);
+    const server = await againstServer({ clock });
+    for (let round = 0; round < 100; round += 1) {
+      const ids = Array.from({ length: 90 }, (_, at) => 2 * (90 * round + at) + 1);
+      await server.send(...ids.map((id) => headersFrame(id, getHead)));
+      await clock.advance(100);
+      await server.send(...ids.map(cancel));
+    }
+    expect(server.lines).toEqual(['ready']);
+  });
+
   test('of requests whose answers nobody reads stops the server from reading on, and memory is bounded', async () => {
     const server = await againstServer({ pipe: { fullBytes: 20_000 } });
     server.onStream = ({ stream }): void => stream?.headers(h2Fields({ ':status': '200', x: 'y'.repeat(600) }), true);

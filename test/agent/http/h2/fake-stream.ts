@@ -62,6 +62,7 @@ export class FakeSession implements H2Session {
   readonly role = 'client';
   readonly streams: FakeStream[] = [];
   takesStreams = true;
+  isBackedUp = false;
   openStreams = 0;
   peerMaxStreams = Infinity;
   readonly peerWorker = undefined;
