@@ -59,14 +59,14 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     }
     const last = this.#last.find(head, verdict);
     if (last !== undefined) {
-      report.admitted();
+      this.#count(head);
       return last;
     }
     if (head.form === 'authority') return { kind: 'answer', answer: report.refused('bad-target', head) }; // CONNECT is for proxies
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason, head) };
     const request = { head, target: originForm(head), headers: headers.value, filterFields: stripReserved };
-    report.admitted();
+    this.#count(head);
     if (verdict !== this.#identified) this.#identity = undefined;
     this.#identified = verdict;
     this.#identity ??= this.#identityOf(peer);
@@ -81,6 +81,11 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
 
   closed(): void {
     this.#order.onClosed();
+  }
+
+  #count(head: RequestHead): void {
+    this.#report.admitted();
+    if (head.upgrade !== undefined) this.#report.upgradeAdmitted();
   }
 
   /** To the app, with the caller's verified identity and no other. Asks for a Permit. */

@@ -1,7 +1,7 @@
 import type { AccessLog, Parties, Refused } from '#agent/access-log/access-log.ts';
 import { problemAnswer, type Answer } from '#agent/http/answers.ts';
 import type { Room } from '#agent/ceiling.ts';
-import type { StreamEnd } from '#agent/http/service.ts';
+import type { RequestEnd, StreamEnd } from '#agent/http/service.ts';
 import { TrafficReport, type ReportParts, type Verdict } from '#agent/traffic-report.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { unreachable } from '#runtime/result.ts';
@@ -48,9 +48,13 @@ export class InboundReport extends TrafficReport<AppProblem> {
   answered(): void {
     this.parts.counters.inboundRequestsByPeer.add(this.label);
   }
-  override upgraded(): void {
+  /** An upgrade has its seat from its admission on: the app's answer may come late. */
+  upgradeAdmitted(): void {
     this.#streams.enter();
-    super.upgraded();
+  }
+  override finished(end: RequestEnd): void {
+    if (end.request.head.upgrade !== undefined) this.#streams.leave();
+    super.finished(end);
   }
   override upgradeEnded(end: StreamEnd): void {
     if (end.request !== undefined) this.#streams.leave();

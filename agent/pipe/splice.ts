@@ -49,6 +49,7 @@ class Splice implements Spliced {
   b: Side | undefined;
   readonly #onDone: ((end: SpliceEnd) => void) | undefined;
   #isCut = false;
+  #isDone = false;
 
   constructor(onDone: ((end: SpliceEnd) => void) | undefined) {
     this.#onDone = onDone;
@@ -74,7 +75,8 @@ class Splice implements Spliced {
       this.#isCut = true;
       other?.pipe.cut();
     }
-    if (this.a?.isClosed !== true || this.b?.isClosed !== true) return;
+    if (this.a?.isClosed !== true || this.b?.isClosed !== true || this.#isDone) return;
+    this.#isDone = true; // a cut may close the other side at once, which comes here again
     this.#onDone?.({
       outcome: this.#isCut ? 'cut' : 'ended',
       bytesFromA: this.bytesFromA,

@@ -22,6 +22,8 @@ export type OpenOpaque = (onOpened: (farEnd: FarEnd | undefined) => void) => () 
 /** Who keeps the books of opaque streams. */
 export interface OpaqueReport {
   opened(): void;
+  /** Nothing was joined to it. */
+  letGo(): void;
   upgradeEnded(end: StreamEnd): void;
 }
 
@@ -31,10 +33,10 @@ export function createFarEnd(
   report: OpaqueReport,
   { clock, onOver }: { readonly clock: Clock; readonly onOver?: () => void },
 ): FarEnd {
+  report.opened();
   return {
     pipe,
     join(caller) {
-      report.opened();
       const startedMs = clock.monotonic();
       const joined = splice(caller, pipe, {
         onDone: ({ outcome, bytesFromA, bytesFromB }) => {
@@ -49,6 +51,7 @@ export function createFarEnd(
     },
     letGo() {
       onOver?.();
+      report.letGo();
       letGo(pipe, clock);
     },
   };

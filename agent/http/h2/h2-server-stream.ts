@@ -33,6 +33,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   #requestBytes = 0;
   #quietMs = 0;
   #dueMs = Infinity;
+  #takesGrpc = false;
 
   constructor(host: StreamHost<P>, stream: H2Stream) {
     super(stream);
@@ -45,7 +46,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
       if (isConnectRequest(fields)) return this.#reset(h2Error.protocol); // whoever serves tunnels took its own before
       this.#host.enter(this);
       this.#begin(fields, end);
-    } else if (areMalformed(fields)) this.#refuse('bad-header-name');
+    } else if (areMalformed(fields)) this.#breakRequest('bad-trailer');
     else this.#requestDone(fields);
   }
 
@@ -55,7 +56,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     switch (this.#phase) {
       case 'forwarding': {
         const framing = this.#head!.framing;
-        if (framing.kind === 'length' && this.#requestBytes > framing.bytes) this.#breakRequest();
+        if (framing.kind === 'length' && this.#requestBytes > framing.bytes) this.#breakRequest('length-mismatch');
         else if (this.#sink === undefined) (this.#early ??= new EarlyBody()).data(bytes);
         else if (!this.#sink.data(bytes)) this.stream.pause();
         break;
@@ -85,6 +86,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     this.#quietMs = 0;
     this.isBlocked = false;
     if (this.#phase === 'forwarding') this.#sink?.resume();
+    else if (this.#phase === 'flushing') this.#finish('complete');
   }
 
   informational(head: ResponseHead, headers: readonly HeaderField[]): void {
@@ -95,6 +97,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   head(head: ResponseHead, headers: readonly HeaderField[]): void {
     if (this.#phase !== 'forwarding') return;
     this.#quietMs = 0;
+    this.#noteGrpc();
     this.status = head.status;
     this.decisionId = decisionOf(headers);
     if (this.decisionId !== undefined) {
@@ -133,17 +136,17 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   }
 
   sweep(nowMs: number, elapsedMs: number): void {
-    if (this.#phase === 'flushing' && this.stream.unsentBytes === 0) return this.#finish('complete');
     this.#quietMs = this.hasMoved() ? 0 : this.#quietMs + elapsedMs;
     const { stallMs } = this.#host.service.times;
+    this.#noteGrpc();
     // A gRPC stream may say nothing for hours: its session's life bounds it, unless bytes wait.
-    const mayBeQuiet = this.#isGrpcCall && this.#phase === 'forwarding' && this.stream.unsentBytes === 0;
+    const mayBeQuiet = this.#takesGrpc && this.#phase === 'forwarding' && this.stream.unsentBytes === 0;
     if (nowMs >= this.#dueMs || (this.#quietMs >= stallMs && !mayBeQuiet)) this.#expire();
   }
 
-  /** Only an app that speaks gRPC is waited for: any caller may say that it calls one. */
-  get #isGrpcCall(): boolean {
-    return this.#isGrpc && this.#admission?.takesGrpc?.() !== false;
+  /** Only an app that speaks gRPC is waited for: any caller may say that it calls one. What it spoke once, holds. */
+  #noteGrpc(): void {
+    this.#takesGrpc ||= this.#isGrpc && this.#admission?.takesGrpc?.() !== false;
   }
 
   #begin(fields: readonly HeaderField[], end: boolean): void {
@@ -172,10 +175,8 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
 
   #admitted(admission: Admission<P>): void {
     if (admission.kind !== 'forward') {
-      if (this.#phase === 'over') return;
-      return this.#answer(
-        admission.kind === 'answer' ? admission.answer : problemAnswer(501, 'Not possible over HTTP/2'),
-      );
+      const answer = admission.kind === 'answer' ? admission.answer : problemAnswer(501, 'Not possible over HTTP/2');
+      return this.#phase === 'over' ? undefined : this.#answer(answer);
     }
     this.#report = admission.report;
     this.#admission = admission;
@@ -203,7 +204,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   #requestDone(trailers: readonly HeaderField[]): void {
     if (this.#phase !== 'judging' && this.#phase !== 'held' && this.#phase !== 'forwarding') return;
     const { framing, method } = this.#head!;
-    if (framing.kind === 'length' && this.#requestBytes !== framing.bytes) return this.#breakRequest();
+    if (framing.kind === 'length' && this.#requestBytes !== framing.bytes) return this.#breakRequest('length-mismatch');
     if (this.#phase === 'judging' && this.#requestBytes > 0 && isWithoutContent(method)) return; // refused when judged
     this.#requestEnded = true;
     if (this.#phase === 'held') {
@@ -214,22 +215,20 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   }
 
   #endRequest(trailers: readonly HeaderField[]): void {
-    this.#sink!.end(
-      trailers.length === 0 ? trailers : this.#admission!.request.filterFields(passableTrailers(trailers)),
-    );
+    const { filterFields } = this.#admission!.request;
+    this.#sink!.end(trailers.length === 0 ? trailers : filterFields(passableTrailers(trailers)));
   }
 
-  /** Its content is not as long as it said (RFC 9113, section 8.1.1). */
-  #breakRequest(): void {
+  /** Malformed after its head: its content is not as long as it said (RFC 9113, section 8.1.1), or its trailers are bad. */
+  #breakRequest(badRequestBody: 'length-mismatch' | 'bad-trailer'): void {
     this.#sink?.abort();
-    this.#report?.failed({ badRequestBody: 'length-mismatch' });
+    this.#report?.failed({ badRequestBody });
     this.#reset(h2Error.protocol);
   }
 
   #refuse(reason: HeadProblem): void {
-    this.#sink?.abort();
     const answer = this.#host.service.refused(reason);
-    if (isMalformed(reason) || this.headSent) this.#reset(h2Error.protocol);
+    if (isMalformed(reason)) this.#reset(h2Error.protocol);
     else this.#answer(answer);
   }
 

@@ -115,6 +115,41 @@ describe('one peer cannot take everything (A53, A54)', () => {
   });
 });
 
+test('upgrades have their seat from their head on, however late the app answers them', async () => {
+  const waiting: (() => void)[] = [];
+  const app = await world.tcpApp((socket) => {
+    socket.once('data', () => {
+      const accept = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+      waiting.push(() => socket.write(accept));
+    });
+  });
+  const { port, prices } = await world.pair(app, { limits: { connections: 10 } });
+  const answers: string[] = [];
+  for (let at = 0; at < 20; at += 1) {
+    const socket = await hold(port);
+    socket.on('data', (bytes) => answers.push(bytes.toString('latin1', 9, 12)));
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  }
+  await expect.poll(() => answers.length).toBe(12);
+  for (const accept of waiting) accept();
+  await expect.poll(() => answers.filter((status) => status === '101').length).toBe(8);
+  expect(answers.filter((status) => status === '503')).toHaveLength(12);
+  expect(prices.counters.inboundOpenStreams).toBe(8);
+});
+
+test('answers that waited for window leave nothing behind when their sessions end', async () => {
+  const app = await world.httpApp((_, reply) => reply.end(Buffer.alloc(200_000)));
+  const tight = { limits: { requests: 5 }, callerLimits: { requests: 5 } };
+  const { port } = await world.pair(app, tight);
+  for (let round = 0; round < 12; round += 1) {
+    const session = http2Client(port);
+    const reply = await ask(session, get);
+    expect([reply.headers[':status'], reply.body.length]).toEqual([200, 200_000]);
+    session.destroy();
+  }
+  expect((await send(port)).status).toBe(200);
+});
+
 describe('an upstream with a timeout', () => {
   test('HTTP/1.1: 504 when no answer has come by then, a cut in the middle of one', async () => {
     const app = await world.httpApp((incoming, reply) => {

@@ -100,6 +100,18 @@ describe('two pipes that are spliced', () => {
     ]);
   });
 
+  test('are done once, also where a cut closes the other side at once', () => {
+    const { near, far, ends, deliver } = join();
+    const cut = near.peer.cut.bind(near.peer);
+    near.peer.cut = () => {
+      cut();
+      near.peer.reader.onCut(); // as a TLS socket does whose connection is gone already
+    };
+    far.app.cut();
+    deliver();
+    expect(ends).toMatchObject([{ outcome: 'cut' }]);
+  });
+
   test.each([
     ['app', 'peer'],
     ['peer', 'app'],

@@ -56,11 +56,13 @@ describe('an exchange that breaks', () => {
   });
 
   test('trailers with pseudo-header fields break the request', () => {
-    const { open, upstream } = serve();
+    const { open, upstream, notes, ends } = serve();
     const stream = open(post, 'later');
     stream.handler.onHeaders(fieldsOf(':path: /b'), true);
     expect(stream.said).toEqual(['RESET 1']);
     expect(upstream.told.at(-1)).toBe('abort');
+    expect(notes).toEqual(['failed bad-trailer']);
+    expect(ends).toMatchObject([{ outcome: 'cut' }]);
   });
 
   test('a complete answer to an unfinished request ends it without an error', () => {
@@ -120,6 +122,19 @@ describe('time', () => {
     await clock.advance(32_000);
     expect(stream.said[0]).toMatch('grpc-status: 4');
     expect(upstream.told.at(-1)).toBe('abort');
+  });
+
+  test('one that was answered by gRPC may be silent for longer, also while the app cannot be asked anew', async () => {
+    const stage = createStage();
+    const { admit } = stage;
+    let takesGrpc = true;
+    stage.admit = (head) => ({ ...(admit(head) as Forward<never>), takesGrpc: () => takesGrpc });
+    const { open, upstream, clock } = serve(stage);
+    const stream = open(call, 'later');
+    upstream.answer(':status: 200|content-type: application/grpc');
+    takesGrpc = false;
+    await clock.advance(600_000);
+    expect(stream.said).toHaveLength(1);
   });
 
   test('grpc-timeout bounds a call, whoever forgets it (A61)', async () => {

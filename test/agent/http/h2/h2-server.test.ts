@@ -175,8 +175,19 @@ describe('a slow side slows the other', () => {
     await clock.advance(1_500);
     expect(ends).toEqual([]);
     stream.unsentBytes = 0;
-    await clock.advance(1_500);
+    stream.handler.onDrain();
     expect(ends).toMatchObject([{ outcome: 'complete', responseBytes: 1 }]);
+  });
+
+  test('one whose session ends before it is gone counts as cut', () => {
+    const { open, upstream, ends } = serve();
+    const stream = open(get);
+    stream.isFull = true;
+    upstream.answer(':status: 200');
+    upstream.response.data(bytes('a'));
+    upstream.response.end([]);
+    stream.handler.onReset(0);
+    expect(ends).toMatchObject([{ outcome: 'cut', responseBytes: 1 }]);
   });
 });
 
