@@ -82,10 +82,6 @@ export abstract class TrafficReport<P> implements RequestReport<P> {
     this.parts.inFlight.leave();
     this.opened();
   }
-  /** An opaque stream that was opened came to carry nothing. */
-  letGo(): void {
-    this.closed('ended');
-  }
   upgradeEnded(end: StreamEnd): void {
     const { accessLog, clock } = this.parts;
     this.#traffic.streamEnded(end);

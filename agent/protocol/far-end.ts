@@ -22,8 +22,6 @@ export type OpenOpaque = (onOpened: (farEnd: FarEnd | undefined) => void) => () 
 /** Who keeps the books of opaque streams. */
 export interface OpaqueReport {
   opened(): void;
-  /** Nothing was joined to it. */
-  letGo(): void;
   upgradeEnded(end: StreamEnd): void;
 }
 
@@ -33,10 +31,10 @@ export function createFarEnd(
   report: OpaqueReport,
   { clock, onOver }: { readonly clock: Clock; readonly onOver?: () => void },
 ): FarEnd {
-  report.opened();
   return {
     pipe,
     join(caller) {
+      report.opened();
       const startedMs = clock.monotonic();
       const joined = splice(caller, pipe, {
         onDone: ({ outcome, bytesFromA, bytesFromB }) => {
@@ -51,7 +49,6 @@ export function createFarEnd(
     },
     letGo() {
       onOver?.();
-      report.letGo();
       letGo(pipe, clock);
     },
   };
