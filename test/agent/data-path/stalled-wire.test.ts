@@ -44,6 +44,7 @@ test('a wire that takes nothing while many large heads come: others wait, and al
   const cart = await world.calling([
     {
       ...{ workload: 'prices', port: 7002, protocol: 'http', transport: 'tunnel', ...upstreamDefaults },
+      connectTimeoutMs: 15_000, // what is shown is no deadline
       ...{ spiffeId: world.domain.spiffeId('prices'), endpoints: [wire.endpoint] },
       listen: { host: '127.0.0.1', port: 0 },
     },
@@ -61,4 +62,4 @@ test('a wire that takes nothing while many large heads come: others wait, and al
   wire.goOn();
   for (const { status } of await Promise.all(others)) expect(status).toBe(200);
   for (const { headers } of await Promise.all(many)) expect(headers[':status']).toBe(200);
-}, 20_000);
+}, 30_000);
