@@ -55,6 +55,7 @@ export type AgentEvent =
       readonly reason: string;
       readonly decisionId: string;
     }
+  | { readonly event: 'inbound.http-unread'; readonly principal: string; readonly port: number }
   | {
       readonly event: 'inbound.refused';
       readonly principal: string;
@@ -141,6 +142,7 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'worker.answers': 'info',
   'inbound.handshake-refused': 'warn',
   'inbound.denied': 'warn',
+  'inbound.http-unread': 'error',
   'inbound.refused': 'warn',
   'inbound.failed': 'warn',
   'outbound.refused': 'warn',
@@ -161,6 +163,7 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
 const floodableEvents: ReadonlySet<AgentEvent['event']> = new Set([
   'inbound.handshake-refused',
   'inbound.denied',
+  'inbound.http-unread',
   'inbound.refused',
   'inbound.failed',
   'outbound.refused',

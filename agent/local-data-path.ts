@@ -197,6 +197,7 @@ function inboundParts({ config, store, worker }: DataPathParts) {
     randomBytes,
     rules: () => index,
     spoken: new Map(),
+    answeringHttp: new Set(),
     ports: new Map((config.inbound?.ports ?? []).map((port) => [port.port, port])),
     whenExpired: config.whenExpired,
     worker,

@@ -13,6 +13,7 @@ import { connectTcp } from '#agent/pipe/connect-tcp.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { openHttpSession } from '#agent/protocol/open-http-session.ts';
 import { createFarEnd, type FarEnd } from '#agent/protocol/far-end.ts';
+import { HttpAnswerGuard } from '#agent/protocol/http-answer-guard.ts';
 import { serveDetected } from '#agent/protocol/serve-detected.ts';
 import { serveOpaque } from '#agent/protocol/serve-opaque.ts';
 import { ok, refuse, unreachable, type Result } from '#runtime/result.ts';
@@ -97,7 +98,7 @@ class Caller implements InboundCaller {
     return serveDetected(pipe, {
       clock: parts.clock,
       firstMs: parts.times.firstMs,
-      openOpaque: port.protocol === 'auto' ? openOpaque : undefined,
+      openOpaque: port.protocol === 'auto' && !parts.answeringHttp.has(port.port) ? openOpaque : undefined,
       http: (caller) => serveH1(caller, this.#ownService(port)),
       http2: (caller) => serveH2((handler) => openHttpSession(caller, 'server', handler, parts), this.#serviceOf(port)),
     });
@@ -149,12 +150,20 @@ class Caller implements InboundCaller {
         return onOpened(refuse(report.notAdmitted(opened.reason, 'opaque')));
       }
       report.answered();
-      onOpened(ok(createFarEnd(opened.value, report, { clock, onOver: leave })));
+      const app = this.isOpaque(port) ? opened.value : this.#guarded(opened.value, port);
+      onOpened(ok(createFarEnd(app, report, { clock, onOver: leave })));
     });
     return () => {
       leave();
       stop();
     };
+  }
+
+  #guarded(app: Pipe, { port }: InboundPortConfig): Pipe {
+    return new HttpAnswerGuard(app, () => {
+      this.#parts.answeringHttp.add(port);
+      this.#parts.emit({ event: 'inbound.http-unread', principal: this.#proof.peer.spiffeId, port });
+    });
   }
 
   /** For an HTTP/1.1 caller: a connection to the app of its own, so that nobody else's bytes are ever on it. */
@@ -216,11 +225,14 @@ class Caller implements InboundCaller {
   }
 
   #dial({ app, port }: InboundPortConfig): Dial<AppProblem> {
-    const { clock, spoken } = this.#parts;
+    const { clock, spoken, answeringHttp } = this.#parts;
     const dial = dialBy((signal) => connectTcp(app, { clock, signal }));
     return (onDialed) =>
       dial((dialed) => {
-        if (!dialed.ok) spoken.delete(port); // another one may come up
+        if (!dialed.ok) {
+          spoken.delete(port); // another one may come up
+          answeringHttp.delete(port);
+        }
         onDialed(dialed);
       });
   }

@@ -46,6 +46,8 @@ export interface InboundParts {
   /** What each peer may have at once. */
   readonly shares: PeerShares;
   readonly spoken: SpokenByApps;
+  /** Ports whose app has answered in HTTP: what `auto` would take for opaque there is nothing that it speaks. */
+  readonly answeringHttp: Set<number>;
 }
 
 /** Whose connection it is. */

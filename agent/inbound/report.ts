@@ -6,22 +6,27 @@ import { TrafficReport, type ReportParts, type Verdict } from '#agent/traffic-re
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { unreachable } from '#runtime/result.ts';
 import { denyReply } from './deny-reply.ts';
+import type { CallerParts } from './inbound-parts.ts';
 import type { DenyReason } from './permit.ts';
 
 /** Why the app cannot be asked. */
 export type AppProblem = 'app-unreachable' | 'too-many-requests';
+
+type InboundReportParts = ReportParts & Pick<CallerParts, 'streams' | 'answeringHttp'>;
 
 /** Counts and logs what one principal does at one port. */
 export class InboundReport extends TrafficReport<AppProblem> {
   protected readonly label: SpiffeId;
   readonly #port: number;
   readonly #streams: Room;
+  readonly #answeringHttp: Set<number>;
 
-  constructor(parts: ReportParts & { readonly streams: Room }, principal: SpiffeId, port: number) {
+  constructor(parts: InboundReportParts, principal: SpiffeId, port: number) {
     super(parts, 'inbound');
     this.label = principal;
     this.#port = port;
     this.#streams = parts.streams;
+    this.#answeringHttp = parts.answeringHttp;
   }
 
   begun(): void {
@@ -64,8 +69,9 @@ export class InboundReport extends TrafficReport<AppProblem> {
     this.parts.counters.inboundOpenStreams += 1;
   }
 
-  protected answeredBy(): void {
+  protected answeredBy(who: 'app' | 'agent'): void {
     this.answered();
+    if (who === 'app') this.#answeringHttp.add(this.#port);
   }
   protected closed(): void {
     this.parts.counters.inboundOpenStreams -= 1;

@@ -27,8 +27,10 @@ const knownMethods = new Set([
   ...['PRI', 'DESCRIBE', 'ANNOUNCE', 'SETUP', 'PLAY', 'PAUSE', 'TEARDOWN', 'GET_PARAMETER', 'SET_PARAMETER'],
   ...['REDIRECT', 'RECORD', 'FLUSH', 'PROXY'],
 ]);
-const longestMethod = Math.max(...[...knownMethods].map(({ length }) => length));
 const openingBrace = 0x7b;
+const carriageReturn = 0x0d;
+const slash = 0x2f;
+const asterisk = 0x2a;
 
 /**
  * What a caller's first bytes are: HTTP/2 with prior knowledge (RFC 9113, section 3.4), a request line of HTTP/1, or
@@ -50,18 +52,36 @@ export function detectProtocol(bytes: Buffer): Detected {
     const verdict = new LineWords().read(bytes);
     return verdict === 'more' ? 'unlikely' : verdict;
   }
-  if (bytes[end] !== lineFeed && isKnownMethod(bytes, start, end)) return 'http';
+  const followed = wordBehind(bytes, end);
+  if (followed === 'more') return 'more';
+  if (followed !== 'nothing' && isMethodBefore(followed, bytes.toString('latin1', start, end))) return 'http';
+  if (followed === 'brace' && bytes.toString('latin1', start, end) === 'CONNECT') return 'opaque'; // NATS
   const lineEnd = bytes.indexOf(lineFeed, end);
   if (version.test(bytes.toString('latin1', end, lineEnd < 0 ? length : lineEnd))) return 'http';
   if (lineEnd >= 0) return 'opaque';
   return length > maxLineBytes ? 'http' : 'more';
 }
 
-function isKnownMethod(bytes: Buffer, start: number, end: number): boolean {
-  if (end - start > longestMethod) return false;
-  const word = bytes.toString('latin1', start, end);
-  // NATS says CONNECT too, but before an object; no target begins with a brace.
-  return knownMethods.has(word) && (word !== 'CONNECT' || bytes[end + 1] !== openingBrace);
+type Behind = 'nothing' | 'more' | 'brace' | 'target' | 'word';
+
+/** What stands behind the first word and its blanks; `nothing`: the line ends there, as STOMP's first one does. */
+function wordBehind(bytes: Buffer, end: number): Behind {
+  let at = end;
+  while (at < bytes.length && isLaxBlank(bytes[at]!) && bytes[at] !== lineFeed) at += 1;
+  if (at === bytes.length) return at > maxLineBytes ? 'word' : 'more';
+  if (bytes[at] === lineFeed && (at === end || (at === end + 1 && bytes[end] === carriageReturn))) return 'nothing';
+  if (bytes[at] === openingBrace) return 'brace';
+  return bytes[at] === slash || bytes[at] === asterisk || isScheme(bytes, at) ? 'target' : 'word';
+}
+
+function isScheme(bytes: Buffer, at: number): boolean {
+  return /^https?:/i.test(bytes.toString('latin1', at, at + 6));
+}
+
+/** Some servers read headers behind any method in capital letters and a target. */
+function isMethodBefore(behind: Behind, word: string): boolean {
+  if (behind === 'target' && /^[A-Z]+$/.test(word)) return true;
+  return knownMethods.has(word) && (word !== 'CONNECT' || behind !== 'brace');
 }
 
 /** One of both is the other's beginning. */

@@ -100,6 +100,7 @@ export async function startServing(
       randomBytes,
       rules: () => rules,
       spoken: new Map(),
+      answeringHttp: new Set(),
       ports: new Map(options.ports.map((port) => [port.port, port])),
       self: () => domain.spiffeId(workload),
       shares: new PeerShares({ requests: common.inFlight, streams: new Ceiling(common.maxConnections) }),

@@ -176,11 +176,11 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   #admitted(admission: Admission<P>): void {
     if (admission.kind !== 'forward') {
       const answer = admission.kind === 'answer' ? admission.answer : problemAnswer(501, 'Not possible over HTTP/2');
-      return this.#phase === 'over' ? undefined : this.#answer(answer);
+      return this.#phase === 'judging' ? this.#answer(answer) : undefined;
     }
     this.#report = admission.report;
     this.#admission = admission;
-    if (this.#phase === 'over') return this.#tellEnd('cut'); // the caller left while its request was judged
+    if (this.#phase !== 'judging') return this.#tellEnd('cut'); // the caller left meanwhile, or waited for too long
     if (this.#requestEnded || !isWithoutContent(this.#head!.method)) return this.#forward();
     this.#phase = 'held';
     const { clock, times } = this.#host.service;

@@ -91,11 +91,51 @@ describe.each(['tunnel', 'mtls'] as const)('a port that is found out (auto, %s)'
       expect(await sendRaw(port, `${start}Host: a\r\n${forged}`)).toMatch(/^(HTTP\/1\.1 4\d\d |$)/);
     }
     const slow = dial(port);
-    slow.socket.write('LIST / HT');
-    await passesUntil(clock, 500, () => heard.join('').includes('LIST / HT'));
+    slow.socket.write('list / HT');
+    await passesUntil(clock, 500, () => heard.join('').includes('list / HT'));
     slow.socket.write(`TP/1.1\r\nHost: a\r\n${forged}`);
     await new Promise((resolve) => slow.socket.once('close', resolve));
     expect(heard.join('')).not.toContain('forged');
+  });
+});
+
+describe('an app that takes for HTTP what no reading of ours does (A48)', () => {
+  /** Answers whatever line comes, as old servers do. */
+  const lax = (heard: string[]) =>
+    world.tcpApp((socket) => {
+      socket.on('data', (bytes) => {
+        heard.push(bytes.toString('latin1'));
+        for (const piece of ['HT', 'TP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok']) socket.write(piece);
+      });
+    });
+  const odd = 'what ever\r\nX-Forwarded-Client-Cert: forged\r\n\r\n';
+
+  test('its answer is never heard, and from then on everything is read as HTTP', async () => {
+    const heard: string[] = [];
+    const { port, prices } = await world.pair(await lax(heard), { protocol: 'auto' });
+    expect(await sendRaw(port, odd)).toBe('');
+    expect(prices.events).toContainEqual(expect.objectContaining({ event: 'inbound.http-unread', port: 7002 }));
+    heard.length = 0;
+    expect(await sendRaw(port, odd)).toMatch(/^HTTP\/1\.1 400 |^$/);
+    expect((await send(port)).status).toBe(200);
+    expect(heard.join('')).not.toContain('forged');
+  });
+
+  test('nor does it hear such a line at all once it has answered a request', async () => {
+    const heard: string[] = [];
+    const { port } = await world.pair(await lax(heard), { protocol: 'auto' });
+    expect((await send(port)).status).toBe(200);
+    await sendRaw(port, odd);
+    expect(heard.join('')).not.toContain('forged');
+  });
+
+  test('one that does not speak HTTP is heard from its first byte on, also when it begins like that', async () => {
+    const app = await world.tcpApp((socket) => void socket.once('data', () => socket.end('HTTPS? no')));
+    const { port } = await world.pair(app, { protocol: 'auto' });
+    expect(await sendRaw(port, '\0')).toBe('HTTPS? no');
+    const short = await world.tcpApp((socket) => void socket.once('data', () => socket.end('HT')));
+    const other = await world.pair(short, { protocol: 'auto' });
+    expect(await sendRaw(other.port, '\0')).toBe('HT');
   });
 });
 
