@@ -31,7 +31,8 @@ export function timeText(ms: number): { tag: number; text: string } {
   return { tag: tags.generalizedTime, text: String(year).padStart(4, '0') + rest };
 }
 
-function dayNumber(year: number, month: number, day: number): number {
+/** Days since 1970-01-01 of a day of the Gregorian calendar; months from 1. */
+export function dayNumber(year: number, month: number, day: number): number {
   const before = year - 1;
   const leapDays = Math.floor(before / 4) - Math.floor(before / 100) + Math.floor(before / 400);
   let days = before * 365 + leapDays - 719_162; // 719,162 days lie between the years 1 and 1970
@@ -39,7 +40,8 @@ function dayNumber(year: number, month: number, day: number): number {
   return days + day - 1;
 }
 
-function daysIn(year: number, month: number): number {
+/** Of a month, from 1. */
+export function daysIn(year: number, month: number): number {
   if (month === 2) return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28;
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }

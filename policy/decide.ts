@@ -1,45 +1,94 @@
-import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type { Result } from '#runtime/result.ts';
+import type { CompiledPolicy } from './compile.ts';
+import type { Asked, CompiledRule } from './compiled-rule.ts';
+import { findDenial, type CallerProof } from './denials.ts';
+import type { Call, Decision, DenyEntry, DryRun, MtlsMode, Verdict } from './model.ts';
+import { normalizePath, type PathProblem } from './path.ts';
 
-/** An ALLOW rule: who may call which port of the workload. */
-export interface Rule {
-  /** Names the rule in logs and answers, e.g. `ports[7002].allow`. */
-  readonly name: string;
-  readonly port: number;
-  /** `any-peer`: every verified peer of the trust domain. */
-  readonly principals: readonly SpiffeId[] | 'any-peer';
+/**
+ * DENY rules before ALLOW rules; what none of either is about is refused, unless a MeshPolicy says otherwise. A path with
+ * parameters (`/a;v=1/b`) is judged without them too, for some apps cut them off: it must be admitted both ways.
+ */
+export function decide(policy: CompiledPolicy, call: Call): Decision {
+  const path = call.http?.path;
+  const decision = judge(policy, { call, path });
+  if (path === undefined || !path.includes(';')) return decision;
+  const bare = withoutParameters(path);
+  const other: Decision = bare.ok
+    ? judge(policy, { call, path: bare.value })
+    : { ...refused, audited: none, dryRun: none };
+  const notes = {
+    audited: [...new Set([...decision.audited, ...other.audited])],
+    dryRun: [
+      ...decision.dryRun,
+      ...other.dryRun.filter(({ rule }) => !decision.dryRun.some((each) => each.rule === rule)),
+    ],
+  };
+  return { ...(decision.allow && !other.allow ? other : decision), ...notes };
 }
 
-/** What is asked: a verified peer wants to use a port. */
-export interface Call {
-  readonly principal: SpiffeId;
-  readonly port: number;
+/** As an app reads a path that cuts parameters off: `/a/b` of `/a;v=1/b`. */
+export function withoutParameters(path: string): Result<string, PathProblem> {
+  return normalizePath(path.replaceAll(/;[^/]*/g, ''));
 }
 
-export type Decision =
-  | { readonly allow: true; readonly rule: string }
-  | { readonly allow: false; readonly reason: 'no-rule-matches' };
-
-/** Rules indexed by port and principal: the cost of a decision does not grow with their number. */
-export type RuleIndex = ReadonlyMap<
-  number,
-  { readonly anyPeer?: string; readonly byPrincipal: ReadonlyMap<SpiffeId, string> }
->;
-
-/** Compiles ALLOW rules. A port without a rule lets nobody in. */
-export function indexRules(rules: readonly Rule[]): RuleIndex {
-  const index = new Map<number, { anyPeer?: string; byPrincipal: Map<SpiffeId, string> }>();
-  for (const rule of rules) {
-    const entry = index.get(rule.port) ?? { byPrincipal: new Map<SpiffeId, string>() };
-    index.set(rule.port, entry);
-    if (rule.principals === 'any-peer') entry.anyPeer ??= rule.name;
-    else for (const principal of rule.principals) entry.byPrincipal.set(principal, rule.name);
-  }
-  return index;
+/** Why a caller is shut out, whatever rules say of it; undefined: it is not. */
+export function deniedBy(policy: CompiledPolicy, proof: CallerProof, nowMs: number): DenyEntry | undefined {
+  return findDenial(policy.denials, proof, nowMs);
 }
 
-/** Default deny: what no rule names is refused. */
-export function decide(rules: RuleIndex, call: Call): Decision {
-  const port = rules.get(call.port);
-  const rule = port?.byPrincipal.get(call.principal) ?? port?.anyPeer;
-  return rule === undefined ? { allow: false, reason: 'no-rule-matches' } : { allow: true, rule };
+/** Whether a port takes callers without a certificate. */
+export function mtlsModeOf(policy: CompiledPolicy, port: number): MtlsMode {
+  return policy.mtls(port);
+}
+
+const none: readonly never[] = [];
+const refused = { allow: false, reason: 'no-rule-matches' } as const;
+
+function judge(policy: CompiledPolicy, asked: Asked): Decision {
+  let denying: CompiledRule | undefined;
+  let allowing: CompiledRule | undefined;
+  let noted: CompiledRule[] | undefined;
+  policy.rules.find(asked, (rule) => {
+    switch (rule.effect) {
+      case 'deny':
+        if (isBefore(rule, denying) && rule.matches(asked)) denying = rule;
+        return;
+      case 'allow':
+        if (isBefore(rule, allowing) && rule.matches(asked)) allowing = rule;
+        return;
+      default:
+        if (noted?.includes(rule) !== true && rule.matches(asked)) (noted ??= []).push(rule);
+    }
+  });
+  const verdict = verdictOf(denying, allowing, policy.otherwise);
+  if (noted === undefined) return { ...verdict, audited: none, dryRun: none };
+  return { ...verdict, ...notesOf(noted, verdict) };
+}
+
+function isBefore(rule: CompiledRule, best: CompiledRule | undefined): boolean {
+  return best === undefined || rule.order < best.order;
+}
+
+function verdictOf(
+  denying: CompiledRule | undefined,
+  allowing: CompiledRule | undefined,
+  otherwise: string | undefined,
+): Verdict {
+  if (denying !== undefined) return { allow: false, reason: 'denied-by-rule', rule: denying.name };
+  const rule = allowing?.name ?? otherwise;
+  return rule === undefined ? refused : { allow: true, rule };
+}
+
+/** Rules on trial are named where they would have made another verdict. */
+function notesOf(noted: readonly CompiledRule[], verdict: Verdict): Pick<Decision, 'audited' | 'dryRun'> {
+  const inOrder = noted.toSorted((a, b) => a.order - b.order);
+  const isUnnamed = !verdict.allow && verdict.reason === 'no-rule-matches';
+  return {
+    audited: inOrder.filter(({ effect }) => effect === 'audit').map(({ name }) => name),
+    dryRun: inOrder.flatMap(({ effect, name }): readonly DryRun[] => {
+      if (effect === 'would-deny' && verdict.allow) return [{ verdict: effect, rule: name }];
+      return effect === 'would-allow' && isUnnamed ? [{ verdict: effect, rule: name }] : [];
+    }),
+  };
 }

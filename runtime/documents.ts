@@ -1,12 +1,26 @@
-import { LineCounter, parseDocument } from 'yaml';
+import { LineCounter, isMap, isNode, isScalar, isSeq, parseAllDocuments, parseDocument, stringify, visit } from 'yaml';
+import type { Document, Node } from 'yaml';
 import { ok, refuse, type Result } from './result.ts';
 
-export interface DocumentProblem {
+export interface DocumentProblem extends Place {
   readonly problem: string;
-  /** From 1. */
+}
+
+/** Both from 1. */
+export interface Place {
   readonly line: number;
   readonly column: number;
 }
+
+/** One of several documents in a text. */
+export interface PlacedDocument {
+  /** Plain values. */
+  readonly value: unknown;
+  /** Where a value stands, or of a mapping's member its name; of what is not there, the deepest that is. */
+  readonly placeOf: (path: readonly (string | number)[]) => Place;
+}
+
+const form = { version: '1.2', schema: 'core', prettyErrors: false } as const;
 
 /**
  * Reads one YAML 1.2 document (JSON is one too) into plain values. Duplicate keys, several documents, unknown tags and
@@ -14,15 +28,101 @@ export interface DocumentProblem {
  */
 export function readDocument(text: string): Result<unknown, DocumentProblem> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { version: '1.2', schema: 'core', lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { ...form, lineCounter: lines });
   const fault = document.errors[0] ?? document.warnings[0];
-  if (fault !== undefined) {
-    const { line, col } = lines.linePos(fault.pos[0]);
-    return refuse({ problem: fault.message, line: Math.max(line, 1), column: Math.max(col, 1) });
-  }
+  if (fault !== undefined) return refuse({ problem: fault.message, ...placeAt(lines, fault.pos[0]) });
   try {
     return ok(document.toJS({ maxAliasCount: 0 }));
   } catch (cause) {
     return refuse({ problem: cause instanceof Error ? cause.message : String(cause), line: 1, column: 1 });
   }
+}
+
+/**
+ * Reads any number of YAML documents by the rules of `readDocument`; empty ones are left out. Refuses with every problem
+ * of the syntax.
+ */
+export function readDocuments(text: string): Result<readonly PlacedDocument[], readonly DocumentProblem[]> {
+  const lines = new LineCounter();
+  // The library compares each key with all others of its mapping: minutes for a megabyte of them.
+  const parsed = parseAllDocuments(text, { ...form, uniqueKeys: false, lineCounter: lines });
+  const documents = Array.isArray(parsed) ? parsed : [];
+  const problems = documents.flatMap((document) => [
+    ...[...document.errors, ...document.warnings].map(({ message, pos }) => [inOurWords(message), pos[0]] as const),
+    ...ambiguitiesIn(document),
+  ]);
+  if (problems.length > 0) {
+    return refuse(problems.map(([problem, offset]) => ({ problem, ...placeAt(lines, offset) })));
+  }
+  return ok(
+    documents
+      .filter(({ contents }) => contents !== null && !(isScalar(contents) && contents.value === null))
+      .map((document) => ({
+        value: document.toJS({ maxAliasCount: 0 }) as unknown,
+        placeOf: (path) => placeAt(lines, offsetOf(document.contents, path)),
+      })),
+  );
+}
+
+/** The library says what stopped it. */
+function inOurWords(message: string): string {
+  return /call stack/.test(message) ? 'is nested too deeply: no document needs that' : message;
+}
+
+/** Keys that are there twice or are no texts, and aliases, with their offsets. */
+function ambiguitiesIn(document: Document): readonly (readonly [problem: string, offset: number])[] {
+  const found: (readonly [string, number])[] = [];
+  visit(document, {
+    Alias: (_key, { range }) => {
+      found.push(['is an alias: write the value itself, so that each place says what it means', range?.[0] ?? 0]);
+    },
+    Map: (_key, { items }) => {
+      const names = new Set<string>();
+      for (const { key } of items) {
+        if (!isScalar(key)) {
+          found.push(['is no key: write a name', isNode(key) ? (key.range?.[0] ?? 0) : 0]);
+          continue;
+        }
+        const name = String(key.value);
+        if (names.has(name)) found.push([`the key ${name} is there twice: keep one of them`, key.range?.[0] ?? 0]);
+        names.add(name);
+      }
+    },
+  });
+  return found;
+}
+
+function placeAt(lines: LineCounter, offset: number): Place {
+  const { line, col } = lines.linePos(offset);
+  return { line: Math.max(line, 1), column: Math.max(col, 1) };
+}
+
+function offsetOf(contents: Node | null, path: readonly (string | number)[]): number {
+  let node: unknown = contents;
+  let offset = contents?.range?.[0] ?? 0;
+  for (const part of path) {
+    const next = memberOf(node, part);
+    if (next === undefined) break;
+    offset = next.offset ?? offset;
+    node = next.value;
+  }
+  return offset;
+}
+
+function memberOf(
+  node: unknown,
+  part: string | number,
+): { readonly value: unknown; readonly offset?: number | undefined } | undefined {
+  if (isSeq<Node>(node)) {
+    const item = typeof part === 'number' ? node.items[part] : undefined;
+    return item && { value: item, offset: item.range?.[0] };
+  }
+  if (!isMap<Node>(node)) return undefined;
+  const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(part));
+  return pair && { value: pair.value, offset: pair.key.range?.[0] };
+}
+
+/** Plain values as YAML, as a person would write them. */
+export function writeDocument(value: unknown): string {
+  return stringify(value, { version: '1.2', schema: 'core', aliasDuplicateObjects: false });
 }

@@ -19,6 +19,7 @@ const envoy: Versus = { kind: 'peers', subjects: ['envoy'] };
 const nginx: Versus = { kind: 'peers', subjects: ['nginx'] };
 const betterOfTwo: Versus = { kind: 'peers', subjects: ['nginx', 'haproxy'] };
 const mib: Versus = { kind: 'absolute', unit: 'MiB' };
+const microseconds: Versus = { kind: 'absolute', unit: 'µs' };
 const many = ['get-16', 'get-64', 'get-256'];
 
 export const targets: readonly Target[] = [
@@ -72,6 +73,9 @@ export const targets: readonly Target[] = [
       must: 1.15,
       aim: 1.05,
     },
+  ]),
+  ...lower('policy', ['rules-10', 'rules-10000'], 'decide_p50_us', [
+    { says: 'one decision at p50', versus: microseconds, must: 3 },
   ]),
 ];
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readDocument } from '#runtime/documents.ts';
+import { readDocument, readDocuments } from '#runtime/documents.ts';
 
 test('YAML and JSON become plain values', () => {
   expect(readDocument('a: 1\nb: [x, "y"]\n')).toEqual({ ok: true, value: { a: 1, b: ['x', 'y'] } });
@@ -23,4 +23,40 @@ test('a key that means something to JavaScript stays a key', () => {
   const read = readDocument('__proto__: { polluted: true }\n');
   expect(read.ok && Object.hasOwn(read.value as object, '__proto__')).toBe(true);
   expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+});
+
+test('several documents become values that know where they stand', () => {
+  const read = readDocuments('# first\na: [1, { b: x }]\n---\n---\n- c\n...\n');
+  expect(read.ok && read.value.map(({ value }) => value)).toEqual([{ a: [1, { b: 'x' }] }, ['c']]);
+  const [first] = read.ok ? read.value : [];
+  expect(first?.placeOf(['a', 1, 'b'])).toEqual({ line: 2, column: 10 });
+  expect(first?.placeOf(['a', 1, 'missing', 'more'])).toEqual({ line: 2, column: 8 });
+  expect(first?.placeOf([])).toEqual({ line: 2, column: 1 });
+  expect(readDocuments('')).toEqual({ ok: true, value: [] });
+});
+
+test('every duplicate key, alias, unknown tag and break of the syntax is told (A67)', () => {
+  const read = readDocuments(
+    'a: &x 1\na: *x\n---\nb: !run 1\n---\nc: { d: 1, d: 2 }\n---\n{"e": 1, "e": 2}\n---\nf: [1\n',
+  );
+  expect(read.ok ? [] : read.reason.map(({ line, column }) => `${line}:${column}`)).toEqual([
+    '2:1',
+    '2:4',
+    '4:4',
+    '6:12',
+    '8:10',
+    '11:1',
+  ]);
+});
+
+test('a list is no key', () => {
+  expect(readDocuments('a: 1\n? [x]\n: 2\n')).toEqual({
+    ok: false,
+    reason: [{ problem: 'is no key: write a name', line: 2, column: 3 }],
+  });
+});
+
+test('a megabyte of keys is no reason to wait', () => {
+  const keys = Array.from({ length: 60_000 }, (_, index) => `k${index}:`).join('\n');
+  expect(readDocuments(keys).ok).toBe(true);
 });

@@ -16,7 +16,7 @@ export const roomRows: readonly RoomRow[] = [
   },
   {
     of: 'policy/',
-    mayImport: ['certs/', 'runtime/result.ts'],
+    mayImport: ['certs/', 'runtime/result.ts', 'runtime/documents.ts', 'runtime/closest.ts'],
     because: 'policy is pure: a decision depends on the rules and the call, nothing else',
   },
   {
@@ -147,7 +147,14 @@ export const doorRows: readonly Door[] = [
   { package: 'protobufjs', doors: ['proto/'], because: 'messages leave proto parsed and typed, never as wire objects' },
   {
     package: 'zod',
-    doors: [/^[\w-]+\/config(-[a-z-]+)?\.ts$/, 'proto/messages.ts', 'cli/up/mesh-schema.ts', 'cli/up/agent-status.ts'],
+    doors: [
+      /^[\w-]+\/config(-[a-z-]+)?\.ts$/,
+      /^policy\/(documents|schema-[a-z-]+)\.ts$/,
+      'proto/messages.ts',
+      'cli/up/mesh-schema.ts',
+      'cli/up/agent-status.ts',
+      'cli/policy-test-file.ts',
+    ],
     because: 'shapes are checked where input enters; inside, types are proof enough',
   },
   {

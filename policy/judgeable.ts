@@ -1,0 +1,37 @@
+import { httpFieldOf } from './compiled-rule.ts';
+import type { Operation, Rule, WorkloadFacts } from './model.ts';
+
+/**
+ * Where a rule asks for what no port that it is about can tell: HTTP of a port that speaks TCP. `path` begins with `spec`.
+ * Of ports that are not declared nothing is known, so nothing is said.
+ */
+export function unjudgedOn(
+  rule: Rule,
+  declared: WorkloadFacts['ports'],
+): readonly { readonly path: string; readonly problem: string }[] {
+  const opaque = [...(declared ?? [])].flatMap(([port, protocol]) => (protocol === 'tcp' ? [port] : []));
+  if (opaque.length === 0) return [];
+  const header = rule.when.findIndex(({ key }) => key.of === 'request.headers');
+  const operations: readonly Operation[] = rule.to.length === 0 ? [{}] : rule.to;
+  return operations.flatMap((operation, index) => {
+    const port = opaque.find((each) => reaches(operation, rule, each));
+    const field = httpFieldOf(operation);
+    if (port === undefined || (field === undefined && header < 0)) return [];
+    const path = field === undefined ? `when[${header}].key` : `to[${index}].operation.${field}`;
+    return [{ path: `spec.${rule.path}.${path}`, problem: problemOn(port) }];
+  });
+}
+
+function problemOn(port: number): string {
+  return `cannot be judged on port ${port}, which speaks TCP: add ports with those that speak HTTP, or notPorts: ["${port}"]`;
+}
+
+function reaches({ ports, notPorts }: Operation, { when }: Rule, port: number): boolean {
+  if (ports?.includes(port) === false || notPorts?.includes(port) === true) return false;
+  return when.every(({ key, values, notValues }) => {
+    if (key.of !== 'destination.port') return true;
+    const has = (list: typeof values): boolean | undefined =>
+      list?.some((pattern) => pattern.kind === 'exact' && pattern.text === String(port));
+    return has(values) !== false && has(notValues) !== true;
+  });
+}

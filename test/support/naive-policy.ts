@@ -1,0 +1,198 @@
+import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type {
+  AuthorizationPolicy,
+  Call,
+  Condition,
+  Decision,
+  HttpCall,
+  Operation,
+  Pattern,
+  PolicyDocument,
+  Rule,
+  Source,
+  WorkloadFacts,
+} from '#policy/model.ts';
+
+/** Whether something matches; undefined: it cannot be told (HTTP of an opaque call, a header that says two things). */
+export type Told = boolean | undefined;
+
+/** Decides by reading every rule of every document, in the plainest way: what the indexed `decide` is compared with. */
+export function naiveDecide(documents: readonly PolicyDocument[], workload: WorkloadFacts, call: Call): Decision {
+  const whole = judge(documents, workload, call);
+  if (call.http === undefined || !call.http.path.includes(';')) return whole;
+  const path = call.http.path
+    .split('/')
+    .map((segment) => segment.split(';')[0])
+    .join('/');
+  const bare = judge(documents, workload, { ...call, http: { ...call.http, path: path.replaceAll(/\/+/g, '/') } });
+  const named = new Set(whole.dryRun.map(({ rule }) => rule));
+  return {
+    ...(whole.allow ? (bare.allow ? whole : bare) : whole),
+    audited: [...new Set([...whole.audited, ...bare.audited])],
+    dryRun: [...whole.dryRun, ...bare.dryRun.filter(({ rule }) => !named.has(rule))],
+  };
+}
+
+function judge(documents: readonly PolicyDocument[], workload: WorkloadFacts, call: Call): Decision {
+  const mesh = documents.find((document) => document.kind === 'MeshPolicy');
+  const near = documents.filter(({ namespace }) =>
+    [workload.namespace, mesh?.rootNamespace ?? 'istio-system'].includes(namespace),
+  );
+  const policies = near
+    .filter((document) => document.kind === 'AuthorizationPolicy')
+    .filter(({ selector }) => Object.entries(selector).every(([name, value]) => workload.labels[name] === value));
+  const templates = near.filter((document) => document.kind === 'ScopeTemplates').flatMap(({ scopes }) => scopes);
+  const matching = (action: AuthorizationPolicy['action'], of: 'in-force' | 'on-trial'): readonly string[] =>
+    policies
+      .filter((policy) => policy.action === action)
+      .flatMap((policy) =>
+        policy.rules
+          .filter((rule) => rule.isDryRun === (of === 'on-trial'))
+          .filter((rule) => {
+            const told = tellRule(rule, call, (operation) => expand(operation, templates));
+            return action === 'ALLOW' ? told === true : told !== false;
+          })
+          .map((rule) => `${policy.namespace}/${policy.name} ${rule.path}`),
+      );
+  const [denying] = matching('DENY', 'in-force');
+  const [allowing] = matching('ALLOW', 'in-force');
+  const audited = matching('AUDIT', 'in-force');
+  const hasAllow = policies.some(
+    ({ action, rules }) => action === 'ALLOW' && (rules.length === 0 || !rules.every((rule) => rule.isDryRun)),
+  );
+  if (denying !== undefined) return { allow: false, reason: 'denied-by-rule', rule: denying, audited, dryRun: [] };
+  const rule =
+    allowing ??
+    (!hasAllow && mesh?.defaultAction === 'allow' ? `${mesh.namespace}/${mesh.name} defaultAction` : undefined);
+  if (rule === undefined) {
+    const dryRun = matching('ALLOW', 'on-trial').map((name) => ({ verdict: 'would-allow', rule: name }) as const);
+    return { allow: false, reason: 'no-rule-matches', audited, dryRun };
+  }
+  const dryRun = matching('DENY', 'on-trial').map((name) => ({ verdict: 'would-deny', rule: name }) as const);
+  return { allow: true, rule, audited, dryRun };
+}
+
+interface Expanded extends Operation {
+  readonly alternatives?: readonly { readonly method: string; readonly path: Pattern }[];
+}
+
+export function expand(
+  operation: Operation,
+  templates: readonly { readonly scope: string; readonly method: string; readonly path: Pattern }[],
+): Expanded {
+  if (operation.scopes === undefined) return operation;
+  return { ...operation, alternatives: templates.filter(({ scope }) => operation.scopes?.includes(scope)) };
+}
+
+function tellRule(rule: Rule, call: Call, expanded: (operation: Operation) => Expanded): Told {
+  return every([
+    rule.from.length === 0 ? true : some(rule.from.map((source) => tellSource(source, call.principal))),
+    rule.to.length === 0 ? true : some(rule.to.map((operation) => tellOperation(expanded(operation), call))),
+    ...rule.when.map((condition) => tellCondition(condition, call)),
+  ]);
+}
+
+export function tellSource(source: Source, principal: SpiffeId | undefined): Told {
+  const name = principal?.replace('spiffe://', '');
+  const namespace = namespaceOf(name);
+  return every([
+    inList(source.principals, name),
+    not(source.notPrincipals && inList(source.notPrincipals, name)),
+    inList(source.namespaces, namespace),
+    not(source.notNamespaces && inList(source.notNamespaces, namespace)),
+  ]);
+}
+
+function namespaceOf(name: string | undefined): string | undefined {
+  const [, ns, namespace, sa, account, ...more] = name?.split('/') ?? [];
+  return ns === 'ns' && sa === 'sa' && account !== undefined && more.length === 0 ? namespace : undefined;
+}
+
+export function tellOperation(operation: Expanded, { port, http }: Call): Told {
+  const { ports, notPorts, hosts, notHosts, methods, notMethods, paths, notPaths, alternatives } = operation;
+  const ask = <T>(given: T | undefined, told: (given: T, http: HttpCall) => boolean): Told =>
+    given === undefined ? true : http && told(given, http);
+  return every([
+    ports === undefined || ports.includes(port),
+    notPorts === undefined || !notPorts.includes(port),
+    ask(hosts, (list, { host }) => list.some((pattern) => matchesHost(pattern, host))),
+    ask(notHosts, (list, { host }) => !list.some((pattern) => matchesHost(pattern, host))),
+    ask(methods, (list, { method }) => inList(list, method)),
+    ask(notMethods, (list, { method }) => !inList(list, method)),
+    ask(paths, (list, { path }) => inList(list, path)),
+    ask(notPaths, (list, { path }) => !inList(list, path)),
+    ask(alternatives, (list, { method, path }) =>
+      list.some((each) => each.method === method && matches(each.path, path)),
+    ),
+  ]);
+}
+
+export function tellCondition({ key, values, notValues }: Condition, { principal, port, http }: Call): Told {
+  if (key.of === 'request.headers') {
+    if (http === undefined) return undefined;
+    const found = http.header(key.name);
+    const agree = (told: readonly boolean[]): Told =>
+      told.every(Boolean) ? true : told.some(Boolean) ? undefined : false;
+    return every([
+      values === undefined || (found.length > 0 && agree(found.map((value) => inList(values, value)))),
+      notValues === undefined || found.length === 0 || agree(found.map((value) => !inList(notValues, value))),
+    ]);
+  }
+  const name = principal?.replace('spiffe://', '');
+  const texts = { 'source.principal': name, 'source.namespace': namespaceOf(name), 'destination.port': String(port) };
+  return every([inList(values, texts[key.of]), not(notValues && inList(notValues, texts[key.of]))]);
+}
+
+function inList(list: readonly Pattern[] | undefined, text: string | undefined): boolean {
+  return list === undefined || (text !== undefined && list.some((pattern) => matches(pattern, text)));
+}
+
+function not(told: boolean | undefined): boolean {
+  return told === undefined || !told;
+}
+
+function every(told: readonly Told[]): Told {
+  if (told.includes(false)) return false;
+  return told.includes(undefined) ? undefined : true;
+}
+
+function some(told: readonly Told[]): Told {
+  if (told.includes(true)) return true;
+  return told.includes(undefined) ? undefined : false;
+}
+
+function matchesHost(pattern: Pattern, host: string): boolean {
+  if (!('text' in pattern)) return host !== '';
+  const namesPort = pattern.kind === 'prefix' ? /:\d*$/.test(pattern.text) : /:\d+$/.test(pattern.text);
+  return matches(pattern, (namesPort ? host : host.replace(/:\d*$/, '')).toLowerCase());
+}
+
+function matches(pattern: Pattern, text: string): boolean {
+  return expressionOf(pattern).test(text);
+}
+
+function expressionOf(pattern: Pattern): RegExp {
+  switch (pattern.kind) {
+    case 'exact':
+      return new RegExp(`^${escaped(pattern.text)}$`);
+    case 'prefix':
+      return new RegExp(`^${escaped(pattern.text)}`);
+    case 'suffix':
+      return new RegExp(`${escaped(pattern.text)}$`);
+    case 'present':
+      return /./;
+    case 'below':
+      return new RegExp(`^${pattern.segments.map((segment) => `/${escaped(segment)}`).join('')}/`);
+    case 'template': {
+      const parts = pattern.segments.map((segment) => {
+        if (segment.kind === 'literal') return `/${escaped(segment.text)}`;
+        return segment.kind === 'one' ? '/[^/]+' : '/.*';
+      });
+      return new RegExp(`^${parts.join('')}$`);
+    }
+  }
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
+}
