@@ -1,0 +1,46 @@
+import { explanationText } from '#policy/explain-text.ts';
+import { callOf, explainedOrThrow } from './asked-call.ts';
+import { UsageError, type Arguments, type Run } from './edge.ts';
+import { readPolicyFiles } from './policy-files.ts';
+import { workloadNamed } from './workload-names.ts';
+
+/** `eastwest explain`: what the policies in these files say to one call, rule by rule, without a running mesh. */
+export const run: Run = async (args, edge) => {
+  refuseDecisionId(args);
+  const { from, to, policies } = questionOf(args);
+  const documents = readPolicyFiles(policies, edge);
+  const [method, path] = args.positionals;
+  const { port, host, 'trust-domain': trustDomain } = args.values;
+  const workload = workloadNamed(to);
+  const headers = args.lists['header'] ?? [];
+  const call = callOf({ from, workload, port, method, path, host, headers }, { documents, trustDomain });
+  const explanation = explainedOrThrow(documents, workload, call);
+  edge.stdout.write(args.flags.has('json') ? `${JSON.stringify(explanation)}\n` : explanationText(explanation));
+  return explanation.verdict === 'allow' ? 0 : 1;
+};
+
+function refuseDecisionId({ positionals }: Arguments): void {
+  const [id] = positionals;
+  if (positionals.length !== 1) return;
+  throw new UsageError(
+    `the decision ${id} is known only to a running agent, and this command asks none`,
+    'find the ID in the log of the agent that refused, or ask about the call: see `eastwest explain --help`',
+  );
+}
+
+interface Question {
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly policies: readonly string[];
+}
+
+function questionOf({ values, lists, flags }: Arguments): Question {
+  const { from, to } = values;
+  const { policies } = lists;
+  const isPlaintext = flags.has('plaintext');
+  if (policies === undefined) throw new UsageError('--policies is missing', 'write --policies FILE|DIR');
+  if (from === undefined && !isPlaintext) throw new UsageError('--from is missing', 'say who calls: --from cart');
+  if (from !== undefined && isPlaintext) throw new UsageError('--plaintext contradicts --from', 'keep one of them');
+  if (to === undefined) throw new UsageError('--to is missing', 'say who is called: --to payments');
+  return { from, to, policies };
+}

@@ -1,0 +1,67 @@
+import { globSync, readFileSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { readPolicies } from '#policy/documents.ts';
+import type { PolicyDocument } from '#policy/model.ts';
+import type { Clock } from '#runtime/clock.ts';
+import { UsageError } from './edge.ts';
+
+/** What a folder's policies are called. */
+const policyFiles = '*.{yaml,yml,json}';
+
+/**
+ * The documents of these files and of the files right inside these folders, without what expired. Throws `UsageError` with
+ * every problem of every file: what cannot be read must not pass for a verdict.
+ */
+export function readPolicyFiles(
+  paths: readonly string[],
+  { cwd, clock }: { readonly cwd: string; readonly clock: Pick<Clock, 'now'> },
+): readonly PolicyDocument[] {
+  const files = [...new Set(paths.flatMap((path) => filesAt(resolve(cwd, path))))];
+  const read = files.map((file) => readPolicies(textOf(file), relative(cwd, file)));
+  const problems = read.flatMap((each) => (each.ok ? [] : each.reason));
+  if (problems.length > 0) {
+    const lines = problems.map(({ file, line, column, path, problem }) =>
+      [`${file}:${line}:${column}`, ...(path === '' ? [] : [path]), problem].join(': '),
+    );
+    throw new UsageError(
+      `the policies cannot be read:\n${lines.join('\n')}`,
+      'correct them: none of them counts before',
+    );
+  }
+  const documents = read.flatMap((each) => (each.ok ? each.value.map(({ document }) => document) : []));
+  refuseTwins(documents);
+  return documents.map((document) => inForce(document, clock.now()));
+}
+
+/** Of one file `readPolicies` knows; a name may not mean two things in two files either. */
+function refuseTwins(documents: readonly PolicyDocument[]): void {
+  const names = new Set<string>();
+  for (const { kind, namespace, name } of documents) {
+    const whole = `${kind} ${namespace}/${name}`;
+    if (names.has(whole))
+      throw new UsageError(`there are two of ${whole}`, 'rename one, or leave one of the files out');
+    names.add(whole);
+  }
+}
+
+function inForce(document: PolicyDocument, nowMs: number): PolicyDocument {
+  if (document.kind !== 'DenyList') return document;
+  return { ...document, entries: document.entries.filter(({ expiresAtMs = Infinity }) => nowMs < expiresAtMs) };
+}
+
+function filesAt(path: string): readonly string[] {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new UsageError(`there is no ${path}`, 'name a file or a folder of policies');
+  if (!found.isDirectory()) return [path];
+  const files = globSync(policyFiles, { cwd: path }).toSorted();
+  if (files.length > 0) return files.map((file) => join(path, file));
+  throw new UsageError(`${path} holds no policies`, `a folder's policies are its files ${policyFiles}`);
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new UsageError(`${file} cannot be read: ${String(cause)}`, 'see its permissions');
+  }
+}

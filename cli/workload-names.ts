@@ -1,0 +1,81 @@
+import { parseSpiffeId, trustDomainOf, workloadSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
+import type { PolicyDocument, Pattern, WorkloadFacts } from '#policy/model.ts';
+import { UsageError } from './edge.ts';
+
+/** Where no document names one. */
+const exampleDomain = 'example.org';
+
+/**
+ * Trust domains whose workloads the documents name. A pattern that covers several names none.
+ */
+function trustDomainsIn(documents: readonly PolicyDocument[]): readonly string[] {
+  const found = documents.flatMap((document) => {
+    if (document.kind === 'DenyList') {
+      return document.entries.flatMap((entry) => ('spiffeId' in entry ? [trustDomainOf(entry.spiffeId)] : []));
+    }
+    if (document.kind !== 'AuthorizationPolicy') return [];
+    return document.rules.flatMap(({ from, when }) => [
+      ...from.flatMap((source) => [...(source.principals ?? []), ...(source.notPrincipals ?? [])].flatMap(domainOf)),
+      ...when
+        .filter(({ key }) => key.of === 'source.principal')
+        .flatMap(({ values = [], notValues = [] }) => [...values, ...notValues].flatMap(domainOf)),
+    ]);
+  });
+  return [...new Set(found)].toSorted();
+}
+
+function domainOf(pattern: Pattern): string[] {
+  if (pattern.kind !== 'exact' && pattern.kind !== 'prefix') return [];
+  const slash = pattern.text.indexOf('/');
+  return slash > 0 ? [pattern.text.slice(0, slash)] : [];
+}
+
+/**
+ * The SPIFFE ID of a workload as people write it: `cart`, `shop/cart`, a principal as in a policy, or whole. Short names
+ * need one trust domain: the one that is given, else the only one that the policies name, else example.org.
+ */
+export function principalOf(name: string, given: string | undefined, documents: readonly PolicyDocument[]): SpiffeId {
+  const parts = name.split('/');
+  const whole = name.startsWith('spiffe://') ? name : parts.length > 2 ? `spiffe://${name}` : undefined;
+  if (whole !== undefined) {
+    const parsed = parseSpiffeId(whole);
+    if (parsed.ok) return parsed.value;
+    throw new UsageError(`${name} is no SPIFFE ID (${parsed.reason})`, 'write cart, shop/cart or spiffe://…/ns/…/sa/…');
+  }
+  const { namespace, name: account } = splitName(name);
+  const made = workloadSpiffeId(given ?? onlyTrustDomain(name, documents), namespace, account);
+  if (made.ok) return made.value;
+  const [what, hint] =
+    made.reason === 'bad-trust-domain'
+      ? [`${given} is no trust domain`, 'write one such as prod.example']
+      : [`${name} is no workload`, 'write cart, shop/cart or a SPIFFE ID'];
+  throw new UsageError(what, hint);
+}
+
+function onlyTrustDomain(name: string, documents: readonly PolicyDocument[]): string {
+  const [domain = exampleDomain, ...others] = trustDomainsIn(documents);
+  if (others.length === 0) return domain;
+  throw new UsageError(
+    `${name} may be of ${[domain, ...others].join(' or ')}: the policies name each of them`,
+    'say which with --trust-domain, or write the whole SPIFFE ID',
+  );
+}
+
+/** What policies select by, of a workload outside Kubernetes: `payments`, `shop/payments`, or its SPIFFE ID. */
+export function workloadNamed(name: string): WorkloadFacts {
+  const ofId = /^(?:spiffe:\/\/)?[^/]+\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(name);
+  const { namespace, name: account } =
+    ofId === null ? splitName(name) : { namespace: ofId[1] ?? '', name: ofId[2] ?? '' };
+  if (!nameForm.test(namespace) || !nameForm.test(account)) {
+    throw new UsageError(`${name} is no workload`, 'write payments, shop/payments or its SPIFFE ID');
+  }
+  const labels = { app: account, 'app.kubernetes.io/name': account };
+  return { namespace, name: account, labels, ports: undefined };
+}
+
+const nameForm = /^[a-zA-Z0-9._-]+$/;
+
+function splitName(name: string): { readonly namespace: string; readonly name: string } {
+  const slash = name.indexOf('/');
+  return slash < 0 ? { namespace: 'default', name } : { namespace: name.slice(0, slash), name: name.slice(slash + 1) };
+}
