@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { findAdminSocket } from '#control-plane/data-dir.ts';
 import type { CreateJoinTokenRequest, CreateJoinTokenResponse } from '#proto/admin-messages.ts';
-import { createAdminClient } from '#proto/admin.ts';
+import { createAdminClient, type AdminClient } from '#proto/admin.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 
@@ -29,7 +29,8 @@ export async function endpointsAnnounced(
   workloads: readonly string[],
   reach: Reach,
 ): Promise<boolean> {
-  const client = createAdminClient({ socketPath: await adminSocketOf(dataDir), clock: reach.clock });
+  const socketPath = await adminSocketOf(dataDir);
+  const client = createAdminClient({ socketPath, clock: reach.clock });
   try {
     const reply = await client.status({ deadlineMs, signal: reach.signal });
     if (!reply.ok) return false;
@@ -72,13 +73,23 @@ export async function awaitJoinToken(
 async function createJoinToken(
   dataDir: string,
   request: CreateJoinTokenRequest,
-  { clock, signal }: Reach,
+  reach: Reach,
 ): Promise<CreateJoinTokenResponse> {
+  const options = { deadlineMs, signal: reach.signal };
+  const reply = await askAdmin(dataDir, reach, (client) => client.createJoinToken(request, options));
+  if (reply.ok) return reply.value;
+  throw new Fault('TOKEN_REFUSED', `the control plane made no token for ${request.workload}: ${reply.reason.reason}`);
+}
+
+/** One question to the control plane with this data directory. Throws `Fault` when there is none or it does not answer. */
+export async function askAdmin<T>(
+  dataDir: string,
+  { clock }: Pick<Reach, 'clock'>,
+  ask: (client: AdminClient) => Promise<T>,
+): Promise<T> {
   const client = createAdminClient({ socketPath: await adminSocketOf(dataDir), clock });
   try {
-    const reply = await client.createJoinToken(request, { deadlineMs, signal });
-    if (reply.ok) return reply.value;
-    throw new Fault('TOKEN_REFUSED', `the control plane made no token for ${request.workload}: ${reply.reason.reason}`);
+    return await ask(client);
   } finally {
     client.close();
   }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { commands, type Command } from './commands.ts';
+import type { Command } from './command.ts';
+import { commands } from './commands.ts';
 import { UsageError, type Arguments } from './edge.ts';
 import { closest } from '#runtime/closest.ts';
 
@@ -62,6 +63,7 @@ function parseCommandArguments(command: Command, words: readonly string[]): Argu
   const { tokens } = parseArgs({ args: [...words], options, allowPositionals: true, strict: false, tokens: true });
   const positionals: string[] = [];
   const values: Record<string, string> = {};
+  const lists: Record<string, string[]> = {};
   const flags = new Set<string>();
   for (const token of tokens) {
     if (token.kind === 'positional') positionals.push(token.value);
@@ -75,11 +77,13 @@ function parseCommandArguments(command: Command, words: readonly string[]): Argu
       if (token.value !== undefined) throw new UsageError(`--${token.name} takes no value`, `write --${token.name}`);
       flags.add(token.name);
     } else {
-      values[token.name] = optionValue(token.name, option.value, token.value);
+      const value = optionValue(token.name, option.value, token.value);
+      if (option.isList) (lists[token.name] ??= []).push(value);
+      else values[token.name] = value;
     }
   }
   checkPositionals(command, positionals);
-  return { positionals, values, flags };
+  return { positionals, values, lists, flags };
 }
 
 function optionValue(name: string, form: string, value: string | undefined): string {
@@ -100,6 +104,7 @@ function checkPositionals(command: Command, given: readonly string[]): void {
   if (missing !== undefined) {
     throw new UsageError(`${missing} is missing`, `write \`eastwest ${command.name} ${needed.join(' ')}\``);
   }
+  if (command.positionals.at(-1)?.endsWith('…') === true) return; // as many as one likes
   const extra = given[command.positionals.length];
   if (extra !== undefined) {
     throw new UsageError(

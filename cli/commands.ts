@@ -1,24 +1,5 @@
-import type { Run } from './edge.ts';
-
-export interface Option {
-  /** How the value is written in the help, e.g. `HOST:PORT`; none for a flag. */
-  readonly value?: string;
-  readonly help: string;
-}
-
-export interface Command {
-  /** One or two words, e.g. `token create`. */
-  readonly name: string;
-  readonly summary: string;
-  /** Positional arguments as the help shows them; `[x]` may be left out. */
-  readonly positionals: readonly string[];
-  readonly options: Readonly<Record<string, Option>>;
-  readonly examples: readonly (readonly [command: string, meaning: string])[];
-  /** What else one must know, a line each. */
-  readonly notes?: readonly string[];
-  /** Loads the command's own code: nobody pays for another command's imports. */
-  load(): Promise<{ readonly run: Run }>;
-}
+import { dataDir, type Command, type Option } from './command.ts';
+import { policyCommands } from './policy/commands.ts';
 
 const stateDir: Option = { value: 'DIR', help: 'where `up` keeps its state (default: .eastwest)' };
 
@@ -63,6 +44,7 @@ export const commands: readonly Command[] = [
       'svid-life': { value: 'TIME', help: 'life of the certificates it issues, e.g. 1h' },
       'key-file': { value: 'FILE', help: 'key that encrypts the CA keys at rest' },
       'passphrase-file': { value: 'FILE', help: 'passphrase that encrypts the CA keys at rest' },
+      policies: { value: 'DIR', help: 'folder whose *.yaml files are policies of the mesh; followed' },
     },
     examples: [
       ['eastwest control-plane --data-dir /var/lib/eastwest --trust-domain prod.example', 'first start makes the CA'],
@@ -88,7 +70,7 @@ export const commands: readonly Command[] = [
     options: {
       namespace: { value: 'NAME', help: 'namespace of the workload (default: default)' },
       ttl: { value: 'TIME', help: 'how long the token may wait to be used (default: 10m)' },
-      'data-dir': { value: 'DIR', help: "the control plane's data directory (default: .eastwest/control-plane)" },
+      'data-dir': dataDir,
       json: { help: 'print token, SPIFFE ID and expiry as JSON' },
     },
     examples: [
@@ -97,6 +79,7 @@ export const commands: readonly Command[] = [
     ],
     load: () => import('./token-create.ts'),
   },
+  ...policyCommands,
   {
     name: 'status',
     summary: 'show what a running `eastwest up` shows: identities, expiry, rotations, requests',
@@ -123,5 +106,47 @@ export const commands: readonly Command[] = [
       ['eastwest cert show tls.crt --bundle ca.crt', 'a file'],
     ],
     load: () => import('./cert-show.ts'),
+  },
+  {
+    name: 'explain',
+    summary: 'say why policies allow or refuse a call, and the smallest edit that would allow it',
+    positionals: ['[METHOD]', '[PATH]'],
+    options: {
+      policies: { value: 'FILE|DIR', isList: true, help: 'a YAML file, or a folder of them; again for more' },
+      from: { value: 'WORKLOAD', help: 'who calls: cart, shop/cart (namespace first) or a SPIFFE ID' },
+      plaintext: { help: 'instead of --from: a caller who proves nothing' },
+      to: { value: 'WORKLOAD', help: 'who is called' },
+      port: { value: 'N', help: 'port of the call (default: 80, if no policy names a port)' },
+      host: { value: 'HOST', help: 'host of the request (default: the name of --to)' },
+      header: { value: 'FIELD', isList: true, help: "header of the request, e.g. 'x-env: test'; again for more" },
+      'trust-domain': {
+        value: 'NAME',
+        help: 'of short names (default: the one that the policies name, or example.org)',
+      },
+      json: { help: 'print JSON' },
+    },
+    examples: [
+      ['eastwest explain --policies policies/ --from cart --to payments GET /prices/1', 'a request'],
+      ['eastwest explain --policies p.yaml --from shop/cart --to shop/db --port 5432', 'an opaque call'],
+    ],
+    notes: [
+      'Reads files only: no mesh must run. The engine is the one that the agents use.',
+      'Exit code: 0 if the call is allowed, 1 if it is refused, 2 if the question or a policy cannot be read.',
+      'Of deny lists, entries that name the SPIFFE ID of the caller count; serials and keys are not known here.',
+    ],
+    load: () => import('./explain.ts'),
+  },
+  {
+    name: 'policy test',
+    summary: 'ask policies a table of calls and compare the verdicts with those expected',
+    positionals: ['FILE'],
+    options: {},
+    examples: [['eastwest policy test payments.test.yaml', 'exit code 1 if a case failed, for CI']],
+    notes: [
+      'FILE is YAML: `policies: [FILE|DIR, …]` (from its own folder on) and `cases`, each with `from`, `to` and',
+      '`expect: allow|deny`, and where they matter `method` and `path`, `port`, `host`, `headers`, `rule`, `name`.',
+      'Exit code: 0 if every case passed, 1 if one failed, 2 if the table or a policy cannot be read.',
+    ],
+    load: () => import('./policy-test.ts'),
   },
 ];

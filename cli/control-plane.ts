@@ -13,6 +13,7 @@ const settings = {
   'svid-life': 'svidLife',
   'key-file': 'keyFile',
   'passphrase-file': 'passphraseFile',
+  policies: 'policies',
 } as const;
 
 /** `eastwest control-plane`: settings from a file, from flags, or both; flags win. */

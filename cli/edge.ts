@@ -51,6 +51,8 @@ export interface Arguments {
   readonly positionals: readonly string[];
   /** Options that take a value, by long name. */
   readonly values: Readonly<Record<string, string | undefined>>;
+  /** Options that may be given several times, by long name; in the order of the command line. */
+  readonly lists: Readonly<Record<string, readonly string[] | undefined>>;
   /** Options that take none. */
   readonly flags: ReadonlySet<string>;
 }

@@ -1,4 +1,5 @@
-import { commands, type Command } from './commands.ts';
+import type { Command } from './command.ts';
+import { commands } from './commands.ts';
 
 /** `eastwest --help`. */
 export function programHelp(): string {
@@ -22,7 +23,8 @@ export function programHelp(): string {
 /** `eastwest <command> --help`. */
 export function commandHelp(command: Command): string {
   const options = Object.entries(command.options).map(
-    ([name, { value, help }]) => [`--${name}${value === undefined ? '' : ` ${value}`}`, help] as const,
+    ([name, { value, isList, help }]) =>
+      [`--${name}${value === undefined ? '' : ` ${value}`}${isList ? ' …' : ''}`, help] as const,
   );
   const width = Math.max(0, ...options.map(([form]) => form.length));
   const usage = ['eastwest', command.name, ...command.positionals, ...(options.length > 0 ? ['[options]'] : [])];

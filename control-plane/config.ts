@@ -18,6 +18,8 @@ export interface ControlPlaneConfig {
   readonly listen: { readonly host: string; readonly port: number };
   readonly svidLifeMs: number;
   readonly keySource: KeySource;
+  /** Folder whose `*.yaml` files are policies of the mesh; undefined: only the operator applies them. */
+  readonly policies: string | undefined;
   readonly limits: {
     /** Certificates per SPIFFE ID. */
     readonly issuePerIdentity: RateLimit;
@@ -62,6 +64,7 @@ export const controlPlaneDocument = z
     svidLife: durationMs.refine((ms) => ms >= 5000 && ms <= 24 * 3_600_000, 'between 5s and 24h').default(3_600_000),
     keyFile: path.optional(),
     passphraseFile: path.optional(),
+    policies: path.optional(),
     limits: z
       .strictObject({
         issuePerIdentity: rateLimit.default({ burst: 60, perSecond: 5 }),
@@ -77,7 +80,7 @@ export const controlPlaneDocument = z
 
 /** Settings from the command line, with the file's names; they win over the file's. */
 export type ControlPlaneFlags = Partial<
-  Record<'trustDomain' | 'dataDir' | 'listen' | 'svidLife' | 'keyFile' | 'passphraseFile' | 'log', string>
+  Record<'trustDomain' | 'dataDir' | 'listen' | 'svidLife' | 'keyFile' | 'passphraseFile' | 'policies' | 'log', string>
 >;
 
 /** `text` is `control-plane.yaml`, `''` when there is none. All problems at once, one a line. */
@@ -95,8 +98,9 @@ export function parseControlPlaneConfig(
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
   const parsed = controlPlaneDocument.safeParse({ ...settings, ...given });
   if (!parsed.success) return refuse(z.prettifyError(parsed.error));
-  const { svidLife, keyFile, passphraseFile, ...rest } = parsed.data;
-  return ok(Object.freeze({ ...rest, svidLifeMs: svidLife, keySource: toKeySource(keyFile, passphraseFile) }));
+  const { svidLife, keyFile, passphraseFile, policies, ...rest } = parsed.data;
+  const keySource = toKeySource(keyFile, passphraseFile);
+  return ok(Object.freeze({ ...rest, svidLifeMs: svidLife, keySource, policies }));
 }
 
 function toKeySource(keyFile: string | undefined, passphraseFile: string | undefined): KeySource {

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { trustBundleToPem, type TrustBundle } from '#certs/trust-bundle.ts';
 import { serveAdmin } from '#proto/admin.ts';
@@ -13,8 +13,11 @@ import { unlock } from './ca/unlock.ts';
 import type { ControlPlaneConfig } from './config.ts';
 import { openDataDir, placeAdminSocket, storeFile, trustBundleFile, writeFileAtomically } from './data-dir.ts';
 import { createHub } from './discovery/hub.ts';
+import { createPolicyFeed } from './discovery/policy-feed.ts';
 import type { ControlPlaneEvent } from './events.ts';
 import { createRateLimiter } from './limits.ts';
+import { followPolicyFolder } from './policies/folder.ts';
+import { createPolicyKeeper } from './policies/keeper.ts';
 import { openStore } from './store/sqlite.ts';
 
 export interface ControlPlaneTools {
@@ -52,8 +55,19 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
 
   const onFault = (error: unknown): void => emit({ event: 'request.failed', error });
   const facts = () => ({ trustBundle: authority.trustBundle, svidLifeMs });
-  const hub = createHub({ store, clock, emit, facts });
+  const policies = createPolicyFeed(store.policies(), store.policyRevision());
+  const hub = createHub({ store, clock, emit, facts, policies });
   opened.defer(() => hub.close());
+  const keeper = createPolicyKeeper({
+    store,
+    folder: config.policies,
+    clock,
+    emit,
+    onNews(news) {
+      policies.take(news);
+      hub.policiesChanged();
+    },
+  });
   const issuing = { ...tools, store, authority, svidLifeMs };
   const issueCertificate = createIssueCertificate({
     ...issuing,
@@ -72,21 +86,19 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
   const adminSocket = await placeAdminSocket(dataDir);
   const admin = await serveAdmin({
     socketPath: adminSocket,
-    handlers: createAdminHandlers({ store, authority, hub, clock, emit }),
+    handlers: createAdminHandlers({ store, authority, hub, keeper, clock, emit }),
     onFault,
     clock,
   });
   opened.defer(() => admin.close(closeGraceMs));
-  const stop = new AbortController();
-  const keeping = keepIdentity(identity, { ...issuing, present: (next) => mesh.present(next) }, stop.signal).catch(
-    (error: unknown) => {
-      if (!stop.signal.aborted) onFault(error);
-    },
-  );
-  opened.defer(async () => {
-    stop.abort();
-    await keeping;
-  });
+  const { policies: folder } = config;
+  const loops: Loop[] = [
+    (signal) => keepIdentity(identity, { ...issuing, present: (next) => mesh.present(next) }, signal),
+  ];
+  if (folder !== undefined) {
+    loops.push((signal) => followPolicyFolder({ dir: resolve(folder), keeper, clock, emit }, signal));
+  }
+  opened.defer(startLoops(loops, onFault));
   const running = opened.move();
   return {
     host: mesh.host,
@@ -96,5 +108,22 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
     trustBundlePath,
     adminSocket,
     close: () => running.disposeAsync(),
+  };
+}
+
+/** Runs until the signal aborts. */
+type Loop = (signal: AbortSignal) => Promise<never>;
+
+/** The answer ends them, and waits for that. */
+function startLoops(loops: readonly Loop[], onFault: (error: unknown) => void): () => Promise<void> {
+  const stop = new AbortController();
+  const running = loops.map((loop) =>
+    loop(stop.signal).catch((error: unknown) => {
+      if (!stop.signal.aborted) onFault(error);
+    }),
+  );
+  return async () => {
+    stop.abort();
+    await Promise.all(running);
   };
 }

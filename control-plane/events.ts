@@ -39,6 +39,16 @@ export type ControlPlaneEvent =
   | { event: 'watch.not-applied'; spiffeId: string; version: number; problem: string }
   | { event: 'endpoints.changed'; spiffeId: string; endpoints: number }
   | { event: 'endpoints.refused'; spiffeId: string; endpoints: number; refused: number }
+  | { event: 'policies.changed'; revision: number; created: number; changed: number; deleted: number }
+  | {
+      event: 'policy-files.refused';
+      file: string;
+      line: number;
+      column: number;
+      path: string;
+      problem: string;
+      problems: number;
+    }
   | { event: 'request.failed'; error: unknown };
 
 export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Level>> = {
@@ -57,6 +67,8 @@ export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Lev
   'watch.not-applied': 'warn',
   'endpoints.changed': 'info',
   'endpoints.refused': 'warn',
+  'policies.changed': 'info',
+  'policy-files.refused': 'error',
   'request.failed': 'error',
 };
 

@@ -1,10 +1,10 @@
 import { chmod, rm } from 'node:fs/promises';
 import type { Clock } from '#runtime/clock.ts';
-import { Fault } from '#runtime/fault.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import * as messages from './admin-messages.ts';
 import { openUnixChannel, type CallOptions } from './channel.ts';
-import type { MessageProblem } from './messages.ts';
+import { readable } from './garbled.ts';
+import { createPolicyClient, policyMethods, type PolicyClient, type PolicyHandlers } from './policy-admin.ts';
 import type { Refusal } from './refusal.ts';
 import { startServer } from './server.ts';
 
@@ -17,6 +17,7 @@ export interface AdminClient {
     options: CallOptions,
   ): Promise<Result<messages.CreateJoinTokenResponse, Refusal>>;
   status(options: CallOptions): Promise<Result<messages.StatusResponse, Refusal>>;
+  readonly policies: PolicyClient;
   close(): void;
 }
 
@@ -33,18 +34,15 @@ export function createAdminClient({ socketPath, clock }: { socketPath: string; c
       const reply = await channel.unary(statusPath, messages.encodeStatusRequest(), options);
       return reply.ok ? ok(readable(messages.parseStatusResponse(reply.value))) : reply;
     },
+    policies: createPolicyClient(channel),
     close: () => channel.close(),
   };
-}
-
-function readable<T>(parsed: Result<T, MessageProblem>): T {
-  if (parsed.ok) return parsed.value;
-  throw new Fault('CONTROL_PLANE_GARBLED', `the control plane's answer cannot be read: ${parsed.reason}`);
 }
 
 export interface AdminHandlers {
   createJoinToken(request: messages.CreateJoinTokenRequest): Promise<Result<messages.CreateJoinTokenResponse, Refusal>>;
   status(): Promise<messages.StatusResponse>;
+  readonly policies: PolicyHandlers;
 }
 
 export interface ServeAdminOptions {
@@ -71,6 +69,7 @@ export async function serveAdmin({ socketPath, handlers, onFault, clock }: Serve
         return response.ok ? ok(messages.encodeCreateJoinTokenResponse(response.value)) : response;
       },
       [statusPath]: async () => ok(messages.encodeStatusResponse(await handlers.status())),
+      ...policyMethods(handlers.policies),
     },
     duplex: {},
     onFault,

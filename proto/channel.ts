@@ -5,7 +5,7 @@ import * as grpc from '@grpc/grpc-js';
 import type { Clock } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 import { refuse, type Result } from '#runtime/result.ts';
-import { maxMessageBytes } from './messages.ts';
+import { maxMessageBytes, maxOperatorMessageBytes } from './messages.ts';
 import { connectPinned, type PinnedServer } from './pinned-tls.ts';
 import { toRefusal, unreachableFault, type Refusal } from './refusal.ts';
 
@@ -90,7 +90,12 @@ export function openPinnedChannel(address: string, pinned: PinnedServer): Channe
 
 /** A channel to a Unix socket; who may open the socket file is the only protection. */
 export function openUnixChannel(path: string, clock: Clock): Channel {
-  return channelOver(new grpc.Client(`unix:${path}`, grpc.credentials.createInsecure(), channelOptions), {
+  const options = {
+    ...channelOptions,
+    'grpc.max_send_message_length': maxOperatorMessageBytes,
+    'grpc.max_receive_message_length': maxOperatorMessageBytes,
+  };
+  return channelOver(new grpc.Client(`unix:${path}`, grpc.credentials.createInsecure(), options), {
     clock,
     faultOf: (cause) => unreachableFault(path, cause),
   });

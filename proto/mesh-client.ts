@@ -1,6 +1,6 @@
-import { Fault } from '#runtime/fault.ts';
-import type { Result } from '#runtime/result.ts';
+import { ok, type Result } from '#runtime/result.ts';
 import { openPinnedChannel, type ByteStream, type CallOptions } from './channel.ts';
+import { readable } from './garbled.ts';
 import {
   encodeIssueCertificateRequest,
   encodeWatchRequest,
@@ -54,10 +54,7 @@ export function createMeshClient(options: MeshClientOptions): MeshClient {
         encodeIssueCertificateRequest(request),
         callOptions,
       );
-      if (!reply.ok) return reply;
-      const response = parseIssueCertificateResponse(reply.value);
-      if (response.ok) return response;
-      throw new Fault('CONTROL_PLANE_GARBLED', `the control plane's answer cannot be read: ${response.reason}`);
+      return reply.ok ? ok(readable(parseIssueCertificateResponse(reply.value))) : reply;
     },
     watch(signal) {
       const stream = channel.duplex(meshPaths.watch, signal);

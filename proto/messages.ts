@@ -9,6 +9,8 @@ import { decode, encode, type Decoded } from './wire.ts';
 export const maxMessageBytes = 256 * 1024;
 /** No request is larger: 1000 upstreams with names of 63 letters and 16 endpoints need 67 KiB. */
 export const maxRequestBytes = 80 * 1024;
+/** Between control plane and its operator, on the Unix socket: every policy of the mesh at once. */
+export const maxOperatorMessageBytes = 32 * 1024 * 1024;
 /** A CSR of 16 KiB and a join token fit. */
 export const maxStrangerRequestBytes = 32 * 1024;
 /** The name of a workload: one DNS label (RFC 1123, section 2.1). */
@@ -25,6 +27,8 @@ const maxOwnEndpoints = 16;
 const maxTextLength = 500;
 const maxTokenLength = 200;
 const maxChainCertificates = 8;
+/** A name as Kubernetes has them. */
+const maxPolicyNameLength = 253;
 
 /** Why a message was refused; names the first field that breaks its rules. */
 export type MessageProblem =
@@ -37,6 +41,8 @@ export type MessageProblem =
   | 'bad-endpoint'
   | 'bad-version'
   | 'bad-time'
+  | 'bad-policy-name'
+  | 'bad-policy-part'
   | 'text-too-long'
   | 'too-many-items'
   | 'unknown-kind';
@@ -84,11 +90,40 @@ export interface Workload {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** Which document; there is one of each. */
+export interface PolicyRef {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** A document as it was written. */
+export interface PolicyDocument extends PolicyRef {
+  readonly json: string;
+}
+
+/** `KIND/NAMESPACE/NAME`. */
+export const policyKey = ({ kind, namespace, name }: PolicyRef): string => `${kind}/${namespace}/${name}`;
+
+/** One part of a revision: in effect once all of them are there. */
+export interface PoliciesPart {
+  readonly revision: number;
+  /** What this stream sent last; 0: this is the whole set. */
+  readonly sinceRevision: number;
+  /** From 1 to `parts`. */
+  readonly part: number;
+  readonly parts: number;
+  /** New or changed. */
+  readonly documents: readonly PolicyDocument[];
+  readonly gone: readonly PolicyRef[];
+}
+
 /** `version` counts up from 1 on each stream. `workloads` is the full state of every workload it names; one that is not named is as it was. */
 export type WatchResponse =
   | { readonly kind: 'trust-bundle'; readonly version: number; readonly trustBundle: TrustBundle }
   | { readonly kind: 'workloads'; readonly version: number; readonly workloads: readonly Workload[] }
-  | { readonly kind: 'settings'; readonly version: number; readonly svidLifeMs: number };
+  | { readonly kind: 'settings'; readonly version: number; readonly svidLifeMs: number }
+  | { readonly kind: 'policies'; readonly version: number; readonly policies: PoliciesPart };
 
 export function encodeIssueCertificateRequest({ csr, attestation }: IssueCertificateRequest): Buffer {
   const proof = attestation.kind === 'join-token' ? { joinToken: attestation.token } : { currentSvid: {} };
@@ -150,6 +185,8 @@ export function encodeWatchResponse(response: WatchResponse): Buffer {
       return encode(tables.watchResponse, { version, workloads: { workloads: response.workloads } });
     case 'settings':
       return encode(tables.watchResponse, { version, settings: { svidLifeMs: response.svidLifeMs } });
+    case 'policies':
+      return encode(tables.watchResponse, { version, policies: response.policies });
   }
 }
 
@@ -157,7 +194,7 @@ export function encodeWatchResponse(response: WatchResponse): Buffer {
 export function parseWatchResponse(bytes: Uint8Array): Parsed<WatchResponse> {
   const decoded = decode(tables.watchResponse, bytes);
   if (!decoded.ok) return decoded;
-  const { version, trustBundle, workloads, settings } = decoded.value;
+  const { version, trustBundle, workloads, settings, policies } = decoded.value;
   if (version < 1) return refuse('bad-version');
   if (trustBundle !== undefined) {
     const bundle = toTrustBundle(trustBundle);
@@ -166,6 +203,10 @@ export function parseWatchResponse(bytes: Uint8Array): Parsed<WatchResponse> {
   if (workloads !== undefined) {
     const all = toAll(workloads.workloads, toWorkload);
     return all.ok ? ok({ kind: 'workloads', version, workloads: all.value }) : all;
+  }
+  if (policies !== undefined) {
+    const part = toPoliciesPart(policies);
+    return part.ok ? ok({ kind: 'policies', version, policies: part.value }) : part;
   }
   if (settings === undefined) return refuse('unknown-kind');
   if (settings.svidLifeMs <= 0) return refuse('bad-time');
@@ -178,6 +219,18 @@ function toWorkload(raw: Decoded<typeof tables.workload>): Parsed<Workload> {
   if (!spiffeId.ok) return refuse('bad-spiffe-id');
   const endpoints = toEndpoints(raw.endpoints);
   return endpoints.ok ? ok({ name: raw.name, spiffeId: spiffeId.value, endpoints: endpoints.value }) : endpoints;
+}
+
+function toPoliciesPart(raw: Decoded<typeof tables.policies>): Parsed<PoliciesPart> {
+  if (raw.part < 1 || raw.part > raw.parts || raw.sinceRevision > raw.revision) return refuse('bad-policy-part');
+  const refs: readonly PolicyRef[] = [...raw.documents, ...raw.gone];
+  return refs.every(isPolicyRef) ? ok(raw) : refuse('bad-policy-name');
+}
+
+/** Three names that can be told apart in `KIND/NAMESPACE/NAME`; only the namespace may be empty. */
+export function isPolicyRef({ kind, namespace, name }: PolicyRef): boolean {
+  if (kind === '' || name === '') return false;
+  return [kind, namespace, name].every((part) => part.length <= maxPolicyNameLength && !part.includes('/'));
 }
 
 function toTrustBundle(raw: Decoded<typeof tables.trustBundle> | undefined): Parsed<TrustBundle> {

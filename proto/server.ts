@@ -9,7 +9,7 @@ import type { Result } from '#runtime/result.ts';
 import { addressKey } from './address-key.ts';
 import { writeTo, type ByteStream } from './channel.ts';
 import { createConnectionPool, type ConnectionLimit, type ConnectionPool } from './connections.ts';
-import { maxMessageBytes, maxRequestBytes, maxStrangerRequestBytes } from './messages.ts';
+import { maxMessageBytes, maxOperatorMessageBytes, maxRequestBytes, maxStrangerRequestBytes } from './messages.ts';
 import { presentedChain, tls13 } from './pinned-tls.ts';
 import { refusalCodes, type Refusal } from './refusal.ts';
 
@@ -66,6 +66,12 @@ const verifiedOptions: grpc.ServerOptions = {
   'grpc.max_connection_idle_ms': 600_000,
   'grpc-node.max_session_memory': 16, // MB
 };
+/** Whoever may open our Unix socket is believed. */
+const operatorOptions: grpc.ServerOptions = {
+  ...serverOptions,
+  'grpc.max_send_message_length': maxOperatorMessageBytes,
+  'grpc.max_receive_message_length': maxOperatorMessageBytes,
+};
 /** Whoever has no certificate asks for one, once: all strangers together hold 16 MiB of unfinished requests at most. */
 const strangerOptions: grpc.ServerOptions = {
   ...serverOptions,
@@ -117,7 +123,10 @@ export async function startServer(
     return { peerAddress, peerChain: peers.get(peerAddress) };
   };
   const services: Services = { ...parts, contextOf, strangers, closing: closing.signal };
-  const doors = { verified: openDoor(verifiedOptions, services), strangers: openDoor(strangerOptions, services) };
+  const doors = {
+    verified: openDoor(context === undefined ? operatorOptions : verifiedOptions, services),
+    strangers: openDoor(strangerOptions, services),
+  };
   function accept(socket: Socket): void {
     socket.on('error', () => undefined).setNoDelay();
     if (!(socket instanceof TLSSocket)) return doors.verified.inject(socket);

@@ -27,11 +27,22 @@ export const watchRequest = { subscribe: choice(1, subscribe), acknowledge: choi
 export const workload = { name: one(1, 'string'), spiffeId: one(2, 'string'), endpoints: many(3, endpoint) };
 export const workloads = { workloads: many(1, workload) };
 export const settings = { svidLifeMs: one(1, 'int64') };
+export const policyRef = { kind: one(1, 'string'), namespace: one(2, 'string'), name: one(3, 'string') };
+export const policyDocument = { ...policyRef, json: one(4, 'string') };
+export const policies = {
+  revision: one(1, 'uint64'),
+  sinceRevision: one(2, 'uint64'),
+  part: one(3, 'uint32'),
+  parts: one(4, 'uint32'),
+  documents: many(5, policyDocument),
+  gone: many(6, policyRef),
+};
 export const watchResponse = {
   version: one(1, 'uint64'),
   trustBundle: choice(2, trustBundle),
   workloads: choice(3, workloads),
   settings: choice(4, settings),
+  policies: choice(5, policies),
 };
 
 export const createJoinTokenRequest = {
@@ -62,4 +73,49 @@ export const statusResponse = {
   workloads: many(5, workloadStatus),
   auditRecords: one(6, 'uint64'),
   auditHead: one(7, 'string'),
+};
+
+export const policyFile = { name: one(1, 'string'), text: one(2, 'string') };
+export const applyPoliciesRequest = { files: many(1, policyFile) };
+export const policyChange = {
+  ...policyRef,
+  outcome: one(4, 'string'),
+  before: one(5, 'string'),
+  after: one(6, 'string'),
+};
+export const policyProblem = {
+  file: one(1, 'string'),
+  line: one(2, 'uint32'),
+  column: one(3, 'uint32'),
+  path: one(4, 'string'),
+  problem: one(5, 'string'),
+};
+export const applyPoliciesResponse = {
+  revision: one(1, 'uint64'),
+  changes: many(2, policyChange),
+  problems: many(3, policyProblem),
+};
+export const listPoliciesRequest = {};
+export const storedPolicy = { ...policyDocument, revision: one(5, 'uint64'), source: one(6, 'string') };
+export const listPoliciesResponse = { revision: one(1, 'uint64'), policies: many(2, storedPolicy) };
+export const deletePolicyRequest = { ...policyRef };
+export const deletePolicyResponse = { revision: one(1, 'uint64'), problem: one(2, 'string') };
+export const policyStatusRequest = {};
+export const policyLaggard = {
+  address: one(1, 'string'),
+  revision: one(2, 'uint64'),
+  sinceMs: one(3, 'int64'),
+  problem: one(4, 'string'),
+};
+export const policyWorkloadStatus = {
+  name: one(1, 'string'),
+  spiffeId: one(2, 'string'),
+  agentsConnected: one(3, 'uint32'),
+  agentsCurrent: one(4, 'uint32'),
+  behind: many(5, policyLaggard),
+};
+export const policyStatusResponse = {
+  revision: one(1, 'uint64'),
+  documents: one(2, 'uint32'),
+  workloads: many(3, policyWorkloadStatus),
 };

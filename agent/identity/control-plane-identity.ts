@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { workloadSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import { parseTrustBundlePem, type TrustBundle } from '#certs/trust-bundle.ts';
-import type { WatchResponse, Workload } from '#proto/messages.ts';
+import type { PoliciesPart, WatchResponse, Workload } from '#proto/messages.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 import { describeError } from '#runtime/log.ts';
@@ -29,11 +29,19 @@ export interface ControlPlaneIdentityParts {
   readonly stdin: AsyncIterable<Uint8Array | string>;
   /** Full state of every upstream asked for. */
   readonly onWorkloads: (workloads: readonly Workload[]) => void;
+  /** Called once, when the state folder is there and safe. */
+  readonly openPolicies: () => Promise<Policies>;
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: AgentEmit;
   /** Given by tests; production imports the gRPC client only when it gets here. */
   readonly createClient?: CreateClient;
+}
+
+/** Takes the mesh's policies off each stream; see `openAgentPolicies`. */
+export interface Policies {
+  openStream(): (part: PoliciesPart) => string;
+  run(signal: AbortSignal): Promise<never>;
 }
 
 export interface ControlPlaneIdentity extends IdentitySource {
@@ -54,6 +62,7 @@ export async function createControlPlaneIdentity(parts: ControlPlaneIdentityPart
   const { config, workload, trustDomain, store, clock, random, stdin } = parts;
   const pinned = await readPinnedBundle(config.trustBundlePath, trustDomain);
   const stateDir = config.stateDir === undefined ? undefined : await openStateDir(config.stateDir, workload);
+  const policies = await parts.openPolicies();
   const createClient = parts.createClient ?? (await import('#proto/mesh-client.ts')).createMeshClient;
   const expectedServer = controlPlaneSpiffeId(trustDomain);
   const address = config.address.host.includes(':')
@@ -67,7 +76,10 @@ export async function createControlPlaneIdentity(parts: ControlPlaneIdentityPart
       store,
       createClient: (identity) =>
         createClient({ address, expectedServer, bundle, clock, ...(identity === undefined ? {} : { identity }) }),
-      apply: (push) => applyPush(push, parts),
+      openStream() {
+        const takePart = policies.openStream();
+        return (push) => (push.kind === 'policies' ? takePart(push.policies) : applyPush(push, parts));
+      },
       address,
       clock,
       random,
@@ -95,7 +107,12 @@ export async function createControlPlaneIdentity(parts: ControlPlaneIdentityPart
         emit({ event: 'clock.jumped', byMs: Math.round(byMs) });
         rotator.renewNow();
       };
-      const loops = [rotator.run(until), link.run(until), watchClock(clock, defaultClockWatch, onJump, until)];
+      const loops = [
+        rotator.run(until),
+        link.run(until),
+        policies.run(until),
+        watchClock(clock, defaultClockWatch, onJump, until),
+      ];
       try {
         return await Promise.race(loops);
       } finally {
@@ -124,7 +141,10 @@ async function readPinnedBundle(path: string, trustDomain: string): Promise<Trus
 }
 
 /** Returns why a push was not applied, `''` when it was. */
-function applyPush(push: WatchResponse, { store, clock, emit, onWorkloads }: ControlPlaneIdentityParts): string {
+function applyPush(
+  push: Exclude<WatchResponse, { kind: 'policies' }>,
+  { store, clock, emit, onWorkloads }: ControlPlaneIdentityParts,
+): string {
   switch (push.kind) {
     case 'workloads':
       onWorkloads(push.workloads);

@@ -1,10 +1,16 @@
-import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { createPrivateKey } from 'node:crypto';
+import { lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createPrivateKey, randomBytes } from 'node:crypto';
 import { certificatesToPem, parseCertificatesPem } from '#certs/pem.ts';
 import { Fault } from '#runtime/fault.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
+import {
+  isOurs,
+  readPrivateFile,
+  removeDrafts,
+  replacePrivateFile,
+  type PrivateFileProblem,
+} from '#agent/private-file.ts';
 import type { Identity } from './store.ts';
 import { checkKeyPair, type KeyedIdentity, type PairProblem } from './key-pair.ts';
 import type { TrustBundle } from '#certs/trust-bundle.ts';
@@ -17,7 +23,7 @@ export interface StateDir {
   save(identity: Identity): Promise<void>;
 }
 
-export type StateProblem = 'none' | 'unsafe-file' | 'too-large' | 'malformed' | 'other-workload' | PairProblem;
+export type StateProblem = PrivateFileProblem | 'malformed' | 'other-workload' | PairProblem;
 
 const fileName = 'identity.json';
 const maxFileBytes = 256 * 1024;
@@ -40,11 +46,11 @@ export async function openStateDir(path: string, workload: string): Promise<Stat
       hint: `chown it to the agent's user and \`chmod 700 ${path}\`; a symbolic link is not accepted`,
     });
   }
-  await removeLeftovers(path);
+  await removeDrafts(path, fileName);
   const file = join(path, fileName);
   return {
     async load(check) {
-      const text = await readPrivateFile(file);
+      const text = await readPrivateFile(file, maxFileBytes);
       if (!text.ok) return text;
       const kept = parseKept(text.value);
       if (kept === undefined) return refuse('malformed');
@@ -61,7 +67,7 @@ export async function openStateDir(path: string, workload: string): Promise<Stat
         chain: certificatesToPem(svid.chainDer),
       };
       try {
-        await replaceFile(path, `${JSON.stringify(kept)}\n`);
+        await replacePrivateFile(path, fileName, `${JSON.stringify(kept)}\n`);
       } catch (cause) {
         throw new Fault('STATE_NOT_KEPT', `cannot write ${file}`, { cause });
       }
@@ -94,46 +100,4 @@ function parseKept(text: string): Kept | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function readPrivateFile(path: string): Promise<Result<string, StateProblem>> {
-  try {
-    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    const found = await file.stat();
-    if (!found.isFile() || (found.mode & 0o077) !== 0 || !isOurs(found.uid)) return refuse('unsafe-file');
-    if (found.size > maxFileBytes) return refuse('too-large');
-    return ok(await file.readFile('utf8'));
-  } catch (cause) {
-    return refuse((cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'none' : 'unsafe-file');
-  }
-}
-
-/** Old content or new content, never half of it: written beside, synced, renamed over. */
-async function replaceFile(dir: string, text: string): Promise<void> {
-  const draft = join(dir, `${fileName}.${randomBytes(8).toString('hex')}.tmp`);
-  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  try {
-    {
-      await using file = await open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-      await file.writeFile(text);
-      await file.sync();
-    }
-    await rename(draft, join(dir, fileName));
-  } catch (cause) {
-    await unlink(draft).catch(() => undefined);
-    throw cause;
-  }
-  await using folder = await open(dir, constants.O_RDONLY);
-  await folder.sync();
-}
-
-/** Drafts of a process that was killed while writing. */
-async function removeLeftovers(dir: string): Promise<void> {
-  for (const name of await readdir(dir)) {
-    if (name.startsWith(`${fileName}.`) && name.endsWith('.tmp')) await unlink(join(dir, name));
-  }
-}
-
-function isOurs(uid: number): boolean {
-  return process.geteuid === undefined || process.geteuid() === uid;
 }

@@ -38,7 +38,8 @@ export interface LinkParts {
   readonly store: IdentityStore;
   /** A lazy channel; it dials at its first call. */
   readonly createClient: (identity: IdentitySnapshot | undefined) => ControlPlaneClient;
-  readonly apply: ApplyPush;
+  /** Called for each stream: what it pushes is applied by the answer. */
+  readonly openStream: () => ApplyPush;
   readonly address: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -60,6 +61,14 @@ interface Session {
   close(): void;
 }
 
+interface Reading {
+  readonly onMessage: () => void;
+  readonly isSuperseded: () => boolean;
+  readonly apply: ApplyPush;
+}
+
+/** Whoever says more is not heard. */
+const maxProblemLength = 500;
 const reconnect = { baseMs: 250, maxMs: 10_000 };
 /** A new session that is silent for so long is given up. */
 const openDeadlineMs = 10_000;
@@ -180,11 +189,11 @@ export class ControlPlaneLink {
     const deadline = clock.timer(openDeadlineMs, () => {
       opened.reject(new Fault('CONTROL_PLANE_UNREACHABLE', `nothing heard for ${openDeadlineMs} ms`));
     });
-    const ended = this.#read(
-      stream,
-      () => opened.resolve(),
-      () => session.isSuperseded,
-    );
+    const ended = this.#read(stream, {
+      onMessage: () => opened.resolve(),
+      isSuperseded: () => session.isSuperseded,
+      apply: this.#parts.openStream(),
+    });
     void ended.then((cause) => opened.reject(cause)).finally(() => deadline.cancel());
     opened.promise.then(deadline.cancel, deadline.cancel);
     const session: Session = {
@@ -205,12 +214,12 @@ export class ControlPlaneLink {
   }
 
   /** Applies and acknowledges until the stream ends; resolves with why it did. */
-  async #read(stream: WatchStream, onMessage: () => void, isSuperseded: () => boolean): Promise<unknown> {
+  async #read(stream: WatchStream, { onMessage, isSuperseded, apply }: Reading): Promise<unknown> {
     try {
       for await (const push of stream.messages) {
         onMessage();
         if (isSuperseded()) break;
-        const problem = this.#parts.apply(push);
+        const problem = apply(push).slice(0, maxProblemLength);
         void stream.send({ kind: 'acknowledge', version: push.version, problem });
       }
       return new Fault('CONTROL_PLANE_CLOSED', 'the control plane ended the watch');

@@ -2,6 +2,7 @@ import { makeJoinToken } from '#control-plane/attest/join-token.ts';
 import type { Authority } from '#control-plane/ca/authority.ts';
 import type { Hub } from '#control-plane/discovery/hub.ts';
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
+import type { PolicyKeeper } from '#control-plane/policies/keeper.ts';
 import { registerWorkload } from '#control-plane/registry/workloads.ts';
 import type { Store } from '#control-plane/store/store.ts';
 import type { AdminHandlers } from '#proto/admin.ts';
@@ -9,11 +10,13 @@ import type { StatusResponse } from '#proto/admin-messages.ts';
 import type { Clock } from '#runtime/clock.ts';
 import type { Emit } from '#runtime/log.ts';
 import { ok, refuse } from '#runtime/result.ts';
+import { createPolicyHandlers } from './policies.ts';
 
 export interface AdminParts {
   readonly store: Store;
   readonly authority: Authority;
   readonly hub: Hub;
+  readonly keeper: PolicyKeeper;
   readonly clock: Clock;
   readonly emit: Emit<ControlPlaneEvent>;
 }
@@ -43,6 +46,7 @@ export function createAdminHandlers(parts: AdminParts): AdminHandlers {
       return ok({ token, spiffeId: created.value, expiresAtMs });
     },
     status: () => Promise.resolve(statusOf(parts)),
+    policies: createPolicyHandlers(parts),
   };
 }
 

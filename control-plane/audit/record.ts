@@ -39,6 +39,18 @@ export type AuditEntry =
       readonly peer: string;
       /** How many refusals this record stands for: those of a rate limit are gathered for 10 s. */
       readonly repeats: number;
+    }
+  | {
+      readonly kind: 'policy-changed';
+      /** `KIND/NAMESPACE/NAME` */
+      readonly policy: string;
+      readonly change: 'created' | 'changed' | 'deleted';
+      /** Of the mesh, after it. */
+      readonly revision: number;
+      /** The file it comes from; empty: the operator. */
+      readonly source: string;
+      /** Hex SHA-256 of the new document's JSON; empty: it was deleted. */
+      readonly digest: string;
     };
 
 export interface AuditRow {

@@ -41,6 +41,8 @@ export function issueRefusal(reason: IssueRefusalReason, retryAfterMs: number): 
     case 'bad-endpoint':
     case 'bad-version':
     case 'bad-time':
+    case 'bad-policy-name':
+    case 'bad-policy-part':
     case 'text-too-long':
     case 'too-many-items':
     case 'unknown-kind':

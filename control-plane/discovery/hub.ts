@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
 import { createPace, type Pace, type RateLimit } from '#control-plane/limits.ts';
-import type { Store } from '#control-plane/store/store.ts';
+import type { RegisteredWorkload, Store } from '#control-plane/store/store.ts';
 import { addressKey } from '#proto/address-key.ts';
 import type { WatchCall } from '#proto/mesh-server.ts';
 import type { Endpoint, Workload } from '#proto/messages.ts';
@@ -12,8 +12,10 @@ import { aborted } from '#runtime/drain.ts';
 import type { Emit } from '#runtime/log.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { createEndpointBook, type Holder } from './endpoints.ts';
+import type { PolicyFeed } from './policy-feed.ts';
+import { createPolicyPush, type PolicyState } from './policy-push.ts';
 import { createSubscription, type Snapshot, type Subscription } from './subscription.ts';
-import { throttle } from './throttle.ts';
+import { gather, throttle } from './throttle.ts';
 
 export interface HubParts {
   readonly store: Store;
@@ -21,6 +23,7 @@ export interface HubParts {
   readonly emit: Emit<ControlPlaneEvent>;
   /** Roots and settings as of now. */
   facts(): Pick<Snapshot, 'trustBundle' | 'svidLifeMs'>;
+  readonly policies: PolicyFeed;
 }
 
 /** Knows all agents that listen, and tells each what it asked for. */
@@ -28,6 +31,10 @@ export interface Hub {
   watch(call: WatchCall): Promise<Result<void, Refusal>>;
   /** A workload was registered, or the facts changed. */
   refreshAll(): void;
+  /** The feed has news: all agents hear of it soon. */
+  policiesChanged(): void;
+  /** How far each connected agent of a workload is with the policies. */
+  policyStates(spiffeId: SpiffeId): readonly (PolicyState & { readonly address: string })[];
   endpointsOf(spiffeId: SpiffeId): readonly Endpoint[];
   /** Connected agents of a workload, and the lowest bundle version they have applied. */
   agentsOf(spiffeId: SpiffeId): { readonly connected: number; readonly bundleVersion: number };
@@ -35,7 +42,9 @@ export interface Hub {
 }
 
 interface Agent extends Holder {
+  readonly address: string;
   readonly subscription: Subscription;
+  policyState(): PolicyState;
   end(): void;
 }
 
@@ -50,12 +59,14 @@ const wishLimit: RateLimit = { burst: 20, perSecond: 5 };
 const wishesPerIdentity: RateLimit = { burst: 512, perSecond: 50 };
 /** A workload's callers hear of its endpoints at once, and then so often at most. */
 const tellEveryMs = 100;
+/** Changes of policies within this time are one push. */
+const gatherPoliciesMs = 20;
 const acknowledgeLimit: RateLimit = { burst: 200, perSecond: 50 };
 
 /** The same for all streams of one workload on one host, so that an agent that comes back hears of the same endpoints. */
 const listenerOf = (name: string): number => createHash('sha256').update(name).digest().readUInt32BE();
 
-export function createHub({ store, clock, emit, facts }: HubParts): Hub {
+export function createHub({ store, clock, emit, facts, policies }: HubParts): Hub {
   const agents = new Set<Agent>();
   const book = createEndpointBook({
     store,
@@ -113,11 +124,23 @@ export function createHub({ store, clock, emit, facts }: HubParts): Hub {
     return pace;
   }
 
-  async function serve(spiffeId: SpiffeId, call: WatchCall): Promise<Result<void, Refusal>> {
+  function createAgent({ spiffeId, namespace }: RegisteredWorkload, call: WatchCall, end: () => void): Agent {
+    const { address } = call.peer;
+    const listener = listenerOf(`${spiffeId} ${addressKey(address)}`);
+    const push = createPolicyPush({ feed: policies, namespace, clock, onDue: () => refresh(agent) });
+    const subscription = createSubscription({
+      send: call.send,
+      snapshot: () => snapshotFor(listener),
+      policies: push,
+    });
+    const agent: Agent = { spiffeId, address, subscription, policyState: push.state, end };
+    return agent;
+  }
+
+  async function serve(workload: RegisteredWorkload, call: WatchCall): Promise<Result<void, Refusal>> {
+    const { spiffeId } = workload;
     const broken = new AbortController();
-    const listener = listenerOf(`${spiffeId} ${addressKey(call.peer.address)}`);
-    const subscription = createSubscription(call.send, () => snapshotFor(listener));
-    const agent: Agent = { spiffeId, subscription, end: () => broken.abort() };
+    const agent = createAgent(workload, call, () => broken.abort());
     agents.add(agent);
     emit({ event: 'watch.opened', spiffeId, peer: call.peer.address });
     try {
@@ -139,6 +162,8 @@ export function createHub({ store, clock, emit, facts }: HubParts): Hub {
       return admitted;
     },
     refreshAll: () => agents.forEach(refresh),
+    policiesChanged: gather(() => agents.forEach(refresh), gatherPoliciesMs, clock),
+    policyStates: (spiffeId) => agentsOf(spiffeId).map(({ address, policyState }) => ({ ...policyState(), address })),
     endpointsOf: (spiffeId) => book.of(spiffeId),
     agentsOf(spiffeId) {
       const connected = agentsOf(spiffeId);
@@ -151,12 +176,12 @@ export function createHub({ store, clock, emit, facts }: HubParts): Hub {
     },
   };
 
-  function admit({ peer }: WatchCall): Result<SpiffeId, Refusal> {
+  function admit({ peer }: WatchCall): Result<RegisteredWorkload, Refusal> {
     if (peer.kind !== 'svid') return refuse({ code: 'unauthenticated', reason: 'current-svid-not-accepted' });
     const { spiffeId } = peer.svid;
-    if (store.workloadById(spiffeId) === undefined)
-      return refuse({ code: 'permission-denied', reason: 'not-registered' });
-    if (agentsOf(spiffeId).length < maxStreamsPerIdentity) return ok(spiffeId);
+    const workload = store.workloadById(spiffeId);
+    if (workload === undefined) return refuse({ code: 'permission-denied', reason: 'not-registered' });
+    if (agentsOf(spiffeId).length < maxStreamsPerIdentity) return ok(workload);
     return refuse({ code: 'resource-exhausted', reason: 'too-many-streams', retryAfterMs: 10_000 });
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { TrustBundle } from '#certs/trust-bundle.ts';
 import type { WatchResponse, Workload } from '#proto/messages.ts';
+import type { PolicyPush } from './policy-push.ts';
 
 /** What every agent is to know, as of now. */
 export interface Snapshot {
@@ -8,6 +9,12 @@ export interface Snapshot {
   readonly svidLifeMs: number;
   /** In the order asked for; names nobody registered yet are left out. */
   workloads(names: readonly string[]): readonly Workload[];
+}
+
+export interface SubscriptionParts {
+  send(response: WatchResponse): Promise<void>;
+  snapshot(): Snapshot;
+  readonly policies: Pick<PolicyPush, 'due' | 'acknowledge'>;
 }
 
 /** One agent's stream: knows what was sent, and sends what differs. */
@@ -28,10 +35,7 @@ const maxWorkloadsPerMessage = 250;
 
 type Body = WatchResponse extends infer R ? (R extends WatchResponse ? Omit<R, 'version'> : never) : never;
 
-export function createSubscription(
-  send: (response: WatchResponse) => Promise<void>,
-  snapshot: () => Snapshot,
-): Subscription {
+export function createSubscription({ send, snapshot, policies }: SubscriptionParts): Subscription {
   let upstreams: readonly string[] | undefined;
   let version = 0;
   let sentLife = 0;
@@ -55,6 +59,7 @@ export function createSubscription(
       yield { kind: 'trust-bundle', trustBundle };
     }
     yield* changedWorkloads(workloads(upstreams));
+    for (const part of policies.due(() => version + 1)) yield { kind: 'policies', policies: part };
   }
 
   /** In messages below the limit; the first one is sent even when it is empty: nobody wished for is there. */
@@ -103,6 +108,7 @@ export function createSubscription(
     },
     acknowledge(acknowledged, problem) {
       if (problem === '' && acknowledged === sentBundle?.version) acknowledgedBundle = sentBundle.bundleVersion;
+      policies.acknowledge(acknowledged, problem);
     },
     bundleVersionAcknowledged: () => acknowledgedBundle,
   };

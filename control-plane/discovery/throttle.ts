@@ -15,3 +15,16 @@ export function throttle<K>(pass: (key: K) => void, ms: number, clock: Pick<Cloc
   }
   return take;
 }
+
+/** Passes on `ms` after the first call: what comes in between is part of it. */
+export function gather(pass: () => void, ms: number, clock: Pick<Clock, 'timer'>): () => void {
+  let isComing = false;
+  return () => {
+    if (isComing) return;
+    isComing = true;
+    clock.timer(ms, () => {
+      isComing = false;
+      pass();
+    });
+  };
+}

@@ -52,6 +52,24 @@ const migrations: readonly string[] = [
   CREATE TRIGGER audit_rows_stay BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows stay'); END;
   CREATE TRIGGER audit_rows_do_not_change BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows do not change'); END;
   `,
+  `
+  CREATE TABLE policies (
+    kind TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    json TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (kind, namespace, name)
+  ) STRICT;
+  CREATE TABLE policy_revision (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    revision INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO policy_revision VALUES (1, 0);
+  CREATE TRIGGER policy_revision_only_grows BEFORE UPDATE ON policy_revision WHEN NEW.revision <= OLD.revision
+    BEGIN SELECT RAISE(ABORT, 'the revision of policies only grows'); END;
+  `,
 ];
 
 /** Brings the schema to this program's version, each step in a transaction of its own. */

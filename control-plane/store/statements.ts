@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { parseSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import { beforeFirst, nextAuditRow, type AuditRow } from '#control-plane/audit/record.ts';
 import { Fault } from '#runtime/fault.ts';
-import type { RegisteredWorkload, StoredJoinToken, Writer } from './store.ts';
+import type { RegisteredWorkload, StoredJoinToken, StoredPolicy, Writer } from './store.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
@@ -23,6 +23,17 @@ function toWorkload(row: Row | undefined): RegisteredWorkload | undefined {
     spiffeId: spiffeId(row['spiffe_id']),
     issued: Number(row['issued']),
     notAfterMs: Number(row['not_after_ms']),
+  };
+}
+
+function toPolicy(row: Row): StoredPolicy {
+  return {
+    kind: text(row['kind']),
+    namespace: text(row['namespace']),
+    name: text(row['name']),
+    json: text(row['json']),
+    revision: Number(row['revision']),
+    source: text(row['source']),
   };
 }
 
@@ -52,6 +63,11 @@ export function prepareStatements(database: DatabaseSync): Writer {
   const endpoints = sql('SELECT * FROM endpoints ORDER BY spiffe_id, host, port');
   const insertEndpoint = sql('INSERT OR IGNORE INTO endpoints VALUES (?, ?, ?)');
   const deleteEndpoint = sql('DELETE FROM endpoints WHERE spiffe_id = ? AND host = ? AND port = ?');
+  const policies = sql('SELECT * FROM policies ORDER BY revision, kind, namespace, name');
+  const policyRevision = sql('SELECT revision FROM policy_revision');
+  const putPolicy = sql('INSERT OR REPLACE INTO policies VALUES (?, ?, ?, ?, ?, ?)');
+  const deletePolicy = sql('DELETE FROM policies WHERE kind = ? AND namespace = ? AND name = ?');
+  const updatePolicyRevision = sql('UPDATE policy_revision SET revision = ?');
   const auditHead = sql('SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1');
   const auditRows = sql('SELECT seq, body, hash FROM audit ORDER BY seq');
   const insertAudit = sql('INSERT INTO audit VALUES (?, ?, ?)');
@@ -98,6 +114,8 @@ export function prepareStatements(database: DatabaseSync): Writer {
         host: text(row['host']),
         port: Number(row['port']),
       })),
+    policies: () => policies.all().map(toPolicy),
+    policyRevision: () => Number(policyRevision.get()?.['revision'] ?? 0),
     auditHead: head,
     *auditRows() {
       for (const row of auditRows.iterate()) yield toAuditRow(row);
@@ -115,6 +133,10 @@ export function prepareStatements(database: DatabaseSync): Writer {
     },
     addEndpoint: ({ spiffeId: id, host, port }) => void insertEndpoint.run(id, host, port),
     removeEndpoint: ({ spiffeId: id, host, port }) => void deleteEndpoint.run(id, host, port),
+    putPolicy: ({ kind, namespace, name, json, revision, source }) =>
+      void putPolicy.run(kind, namespace, name, json, revision, source),
+    removePolicy: ({ kind, namespace, name }) => void deletePolicy.run(kind, namespace, name),
+    setPolicyRevision: (revision) => void updatePolicyRevision.run(revision),
     audit(atMs, entry) {
       const row = nextAuditRow(head(), atMs, entry);
       insertAudit.run(row.seq, row.body, row.hash);

@@ -1,5 +1,5 @@
 import type { SpiffeId } from '#certs/spiffe-id.ts';
-import type { Endpoint } from '#proto/messages.ts';
+import type { Endpoint, PolicyDocument, PolicyRef } from '#proto/messages.ts';
 import type { AuditEntry, AuditRow } from '#control-plane/audit/record.ts';
 
 export type AuthorityKind = 'root' | 'intermediate';
@@ -47,6 +47,13 @@ export interface StoredEndpoint extends Endpoint {
   readonly spiffeId: SpiffeId;
 }
 
+export interface StoredPolicy extends PolicyDocument {
+  /** Of the mesh, when it was last changed. */
+  readonly revision: number;
+  /** The file it comes from; empty: applied by the operator. */
+  readonly source: string;
+}
+
 /** What can be asked at any time. */
 export interface Reader {
   trustDomain(): string | undefined;
@@ -60,6 +67,10 @@ export interface Reader {
   /** Whose certificates held this key (hex thumbprint) so far. */
   ownerOfKey(keyThumbprint: string): SpiffeId | undefined;
   endpoints(): readonly StoredEndpoint[];
+  /** By the revision of their last change. */
+  policies(): readonly StoredPolicy[];
+  /** Counts the changes of policies; 0 before the first. */
+  policyRevision(): number;
   auditHead(): Pick<AuditRow, 'seq' | 'hash'>;
   auditRows(): Iterable<AuditRow>;
 }
@@ -76,6 +87,11 @@ export interface Writer extends Reader {
   addCertificate(certificate: IssuedCertificate): void;
   addEndpoint(endpoint: StoredEndpoint): void;
   removeEndpoint(endpoint: StoredEndpoint): void;
+  /** New, or in place of the one with these names. */
+  putPolicy(policy: StoredPolicy): void;
+  removePolicy(ref: PolicyRef): void;
+  /** Throws on one that is not greater than the last. */
+  setPolicyRevision(revision: number): void;
   audit(atMs: number, entry: AuditEntry): void;
 }
 

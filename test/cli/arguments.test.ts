@@ -13,12 +13,23 @@ describe('a command line', () => {
     ['token create prices --ttl 2m', 'token create', { positionals: ['prices'], values: { ttl: '2m' } }],
     ['cert show 127.0.0.1:15008', 'cert show', { positionals: ['127.0.0.1:15008'] }],
     ['agent --config agent.yaml', 'agent', { values: { config: 'agent.yaml' } }],
+    [
+      'explain --policies a --to p --policies b GET /',
+      'explain',
+      { positionals: ['GET', '/'], values: { to: 'p' }, lists: { policies: ['a', 'b'] } },
+    ],
   ])('%s runs %s', (line, name, expected) => {
     const request = parseCommandLine(line.split(' '));
     if (request.kind !== 'run') throw new Error(request.kind);
-    const { positionals, values, flags } = request.args;
+    const { positionals, values, lists, flags } = request.args;
     expect(request.command.name).toBe(name);
-    expect({ positionals, values, flags: [...flags] }).toEqual({ positionals: [], values: {}, flags: [], ...expected });
+    expect({ positionals, values, lists, flags: [...flags] }).toEqual({
+      positionals: [],
+      values: {},
+      lists: {},
+      flags: [],
+      ...expected,
+    });
   });
 
   test.each([

@@ -5,10 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { parseCommandLine } from '#cli/arguments.ts';
-import type { Edge } from '#cli/edge.ts';
 import { exitCodeOf } from '#cli/errors.ts';
-import { errorLines } from '#runtime/error-lines.ts';
 import { serveStatus } from '#cli/up/status-server.ts';
 import type { View } from '#cli/up/events.ts';
 import type { Summary } from '#cli/up/summary.ts';
@@ -16,36 +13,11 @@ import { serveAdmin } from '#proto/admin.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { ok, refuse } from '#runtime/result.ts';
 import { Fault } from '#runtime/fault.ts';
+import { errorLines } from '#runtime/error-lines.ts';
 import { systemClock } from '#runtime/system-clock.ts';
+import { eastwest } from '#support/command-line.ts';
 import { checkout, freshFolder } from '#support/fresh-folder.ts';
 import { badLeaves, createTestCa } from '#support/test-ca.ts';
-
-/** Runs one command line in `cwd`, as `main` does. */
-async function eastwest(line: string, cwd: string, clock: Clock = systemClock) {
-  const written = { stdout: '', stderr: '' };
-  const output = (stream: 'stdout' | 'stderr') => ({
-    write: (text: string) => void (written[stream] += text),
-    isTerminal: false,
-    columns: () => 80,
-  });
-  const edge = {
-    cwd,
-    env: {},
-    clock,
-    stop: new AbortController().signal,
-    kill: new AbortController().signal,
-    stdout: output('stdout'),
-    stderr: output('stderr'),
-  } as unknown as Edge;
-  try {
-    const request = parseCommandLine(line.split(' '));
-    if (request.kind !== 'run') throw new Error(request.kind);
-    const { run } = await request.command.load();
-    return { code: await run(request.args, edge), ...written };
-  } catch (error) {
-    return { code: exitCodeOf(error), stdout: written.stdout, stderr: written.stderr + errorLines(error) };
-  }
-}
 
 /** Sleeps no time at all, but for what happens `meanwhile`. */
 function hurriedClock(meanwhile: () => Promise<void> = () => Promise.resolve()): Clock {
@@ -81,6 +53,7 @@ describe('eastwest token create', () => {
                 }),
           ),
         status: () => Promise.reject(new Error('not asked for')),
+        policies: {} as never,
       },
     });
   };

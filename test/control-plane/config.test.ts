@@ -30,8 +30,9 @@ test('the command line wins over the file, and needs none', () => {
     listen: { host: '::1', port: 0 },
     keySource: { kind: 'key-file', path: '/k' },
   });
-  expect(settings('', { trustDomain: 'b.example', passphraseFile: '/p' })).toMatchObject({
+  expect(settings('policies: /a', { trustDomain: 'b.example', passphraseFile: '/p', policies: '/b' })).toMatchObject({
     keySource: { kind: 'passphrase-file', path: '/p' },
+    policies: '/b',
   });
 });
 

@@ -54,6 +54,58 @@ test('what was written is there after a restart, readable by its owner only', as
   expect(verifyAuditChain(store.auditRows())).toMatchObject({ ok: true, value: { records: 1 } });
 });
 
+describe('policies', () => {
+  const policy = {
+    kind: 'DenyList',
+    namespace: '',
+    name: 'bad',
+    json: '{"a":"ü"}',
+    revision: 1,
+    source: '/etc/a.yaml',
+  };
+  const ref = { kind: 'DenyList', namespace: '', name: 'bad' };
+
+  test('are there after a restart, in the order of their last change, with a revision that outlives them', async () => {
+    await store.write((writer) => {
+      writer.setPolicyRevision(2);
+      writer.putPolicy(policy);
+      writer.putPolicy({ ...policy, name: 'other' });
+      writer.putPolicy({ ...policy, json: '{}', revision: 2, source: '' });
+    });
+    store.close();
+    store = openStore(path);
+    expect(store.policies()).toEqual([
+      { ...policy, name: 'other' },
+      { ...policy, json: '{}', revision: 2, source: '' },
+    ]);
+    await store.write((writer) => {
+      writer.removePolicy(ref);
+      writer.removePolicy({ ...ref, name: 'other' });
+    });
+    expect([store.policies(), store.policyRevision()]).toEqual([[], 2]);
+  });
+
+  test('never count backwards', async () => {
+    await store.write((writer) => writer.setPolicyRevision(5));
+    for (const revision of [5, 4]) {
+      await expect(store.write((writer) => writer.setPolicyRevision(revision))).rejects.toMatchObject({
+        code: 'STORE_FAILED',
+      });
+    }
+    expect(store.policyRevision()).toBe(5);
+  });
+
+  test('find room in a store of the version before them', async () => {
+    await store.write(register);
+    store.close();
+    const database = new DatabaseSync(path);
+    database.exec('DROP TABLE policies; DROP TABLE policy_revision; DELETE FROM schema_version WHERE version = 2');
+    database.close();
+    store = openStore(path);
+    expect([store.policies(), store.policyRevision(), store.workloads().length]).toEqual([[], 0, 1]);
+  });
+});
+
 describe('writes of one turn', () => {
   test('are one transaction', async () => {
     await Promise.all([store.write(register), store.write((writer) => writer.addCertificate(certificate))]);

@@ -57,11 +57,11 @@ async function statusOf(mesh: TestControlPlane, workload: string) {
 }
 
 describe('an agent that watches', () => {
-  test('hears settings, trust bundle and the full state of what it asked for, in versions that count up', async () => {
+  test('hears settings, trust bundle, all it asked for and its policies, in versions that count up', async () => {
     await using mesh = await startTestControlPlane({ svidLife: '30s' });
     await mesh.joinToken('orders');
     const agent = await listen(mesh, 'prices', { upstreams: ['orders', 'nobody'] });
-    await expect.poll(() => agent.heard.length).toBe(3);
+    await expect.poll(() => agent.heard.length).toBe(4);
     expect(agent.heard).toMatchObject([
       { kind: 'settings', version: 1, svidLifeMs: 30_000 },
       { kind: 'trust-bundle', version: 2, trustBundle: { trustDomain: 'shop.example', version: 1 } },
@@ -70,6 +70,7 @@ describe('an agent that watches', () => {
         version: 3,
         workloads: [{ name: 'orders', spiffeId: 'spiffe://shop.example/ns/default/sa/orders', endpoints: [] }],
       },
+      { kind: 'policies', version: 4, policies: { revision: 0, part: 1, parts: 1, documents: [] } },
     ]);
   });
 
@@ -198,14 +199,12 @@ test('a set of workloads that is too large for one message comes in several', as
     endpoints: many(20, 65_535),
   }));
   const sent: WatchResponse[] = [];
-  const subscription = createSubscription(
-    async (response) => void sent.push(response),
-    () => ({
-      trustBundle: createTestCa({ nowMs: systemClock.now() }).bundle,
-      svidLifeMs: 1000,
-      workloads: () => workloads,
-    }),
-  );
+  const trustBundle = createTestCa({ nowMs: systemClock.now() }).bundle;
+  const subscription = createSubscription({
+    send: async (response) => void sent.push(response),
+    snapshot: () => ({ trustBundle, svidLifeMs: 1000, workloads: () => workloads }),
+    policies: { due: function* none() {}, acknowledge: () => undefined },
+  });
   subscription.wish(names);
   await subscription.refresh();
   const sizes = sent.map((response) => encodeWatchResponse(response).length);

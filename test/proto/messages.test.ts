@@ -3,7 +3,7 @@ import * as admin from '#proto/admin-messages.ts';
 import * as messages from '#proto/messages.ts';
 import { maxRequestBytes } from '#proto/messages.ts';
 import * as tables from '#proto/tables.ts';
-import { encode, type Encodable } from '#proto/wire.ts';
+import { decode, encode, type Encodable } from '#proto/wire.ts';
 import { createTestCa } from '#support/test-ca.ts';
 
 const ca = createTestCa({ nowMs: 1_700_000_000_000 });
@@ -49,6 +49,8 @@ describe('what an agent may say', () => {
 
 describe('what a control plane may say', () => {
   const bundle = { trustDomain: 'shop.example', version: 1, roots: ca.bundle.roots };
+  const ref = { kind: 'AuthorizationPolicy', namespace: 'default', name: 'cart' };
+  const part = { revision: 8, sinceRevision: 7, part: 1, parts: 2 };
   const table = tables.watchResponse;
   test.each([
     ['a bundle', { version: 1, trustBundle: bundle }, 'accepted'],
@@ -67,6 +69,18 @@ describe('what a control plane may say', () => {
     ['a bad name', { version: 1, workloads: { workloads: [{ name: '', spiffeId }] } }, 'bad-workload-name'],
     ['settings', { version: 1, settings: { svidLifeMs: 10_000 } }, 'accepted'],
     ['a life of nothing', { version: 1, settings: {} }, 'bad-time'],
+    ['a whole set of no policies', { version: 1, policies: { part: 1, parts: 1 } }, 'accepted'],
+    ['a part of policies', { version: 1, policies: { ...part, documents: [{ ...ref, json: '{}' }] } }, 'accepted'],
+    [
+      'a policy without a namespace',
+      { version: 1, policies: { ...part, gone: [{ ...ref, namespace: '' }] } },
+      'accepted',
+    ],
+    ['part 0', { version: 1, policies: { ...part, part: 0 } }, 'bad-policy-part'],
+    ['part 3 of 2', { version: 1, policies: { ...part, part: 3 } }, 'bad-policy-part'],
+    ['what differs from the future', { version: 1, policies: { ...part, sinceRevision: 9 } }, 'bad-policy-part'],
+    ['a policy without a name', { version: 1, policies: { ...part, gone: [{ ...ref, name: '' }] } }, 'bad-policy-name'],
+    ['a name of two', { version: 1, policies: { ...part, gone: [{ ...ref, name: 'a/b' }] } }, 'bad-policy-name'],
     ['a kind of tomorrow', { version: 7 }, 'unknown-kind'],
     ['no version', { settings: { svidLifeMs: 10_000 } }, 'bad-version'],
   ] satisfies [string, Encodable<typeof table>, string][])('%s is %s', (_name, message, expected) => {
@@ -97,6 +111,26 @@ test.each([
   { kind: 'acknowledge', version: 3, problem: 'no' },
 ] satisfies messages.WatchRequest[])('$kind is read as it was written', (request) => {
   expect(messages.parseWatchRequest(messages.encodeWatchRequest(request))).toEqual({ ok: true, value: request });
+});
+
+test.each([
+  ['settings', '0801 2203 08e807', { kind: 'settings', version: 1, svidLifeMs: 1000 }],
+  ['no workloads', '0802 1a00', { kind: 'workloads', version: 2, workloads: [] }],
+] as const)('%s of a control plane that knows no policies are read as ever', (_name, hex, value) => {
+  const vector = Buffer.from(hex.replaceAll(' ', ''), 'hex');
+  expect(messages.parseWatchResponse(vector)).toEqual({ ok: true, value });
+});
+
+test('policies are a kind of tomorrow for an agent that knows none: it says so, by the version', () => {
+  const policies = { revision: 8, sinceRevision: 0, part: 1, parts: 1, documents: [], gone: [] };
+  const bytes = messages.encodeWatchResponse({ kind: 'policies', version: 7, policies });
+  expect(messages.parseWatchResponse(bytes)).toEqual({ ok: true, value: { kind: 'policies', version: 7, policies } });
+  const { policies: _unknown, ...older } = tables.watchResponse;
+  const read = decode(older, bytes);
+  expect(read).toEqual({
+    ok: true,
+    value: { version: 7, trustBundle: undefined, workloads: undefined, settings: undefined },
+  });
 });
 
 test('what the operator asks for is checked too', () => {

@@ -8,6 +8,7 @@ import { createAdminClient } from '#proto/admin.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
 import { readAudit } from './audit-of.ts';
 import { startControlPlaneProcess, type ControlPlaneProcess } from './control-plane-process.ts';
+import { openNoPolicies } from './no-policies.ts';
 import { linesOf } from './rotator-stage.ts';
 
 export interface HerdStory {
@@ -117,6 +118,7 @@ async function createMember(controlPlane: ControlPlaneProcess, workload: string,
     readiness: createReadiness(store, systemClock),
     stdin: linesOf(token),
     onWorkloads: () => undefined,
+    openPolicies: openNoPolicies,
     clock: systemClock,
     random: systemRandom,
     emit: () => undefined,

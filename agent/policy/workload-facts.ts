@@ -1,0 +1,17 @@
+import type { InboundConfig } from '#agent/config-types.ts';
+import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type { WorkloadFacts } from '#policy/model.ts';
+
+/** Whom documents select, outside Kubernetes: namespace by the SVID, labels by the name. */
+export function workloadFacts(
+  { workload, inbound }: { readonly workload: string; readonly inbound: InboundConfig | undefined },
+  spiffeId: SpiffeId,
+): WorkloadFacts {
+  const [, namespace = ''] = /\/ns\/([^/]+)\/sa\/[^/]+$/.exec(spiffeId) ?? [];
+  return {
+    namespace,
+    name: workload,
+    labels: { app: workload, 'app.kubernetes.io/name': workload },
+    ports: new Map(inbound?.ports.map(({ port, protocol }) => [port, protocol])),
+  };
+}

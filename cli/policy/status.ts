@@ -1,0 +1,44 @@
+import type { Run } from '#cli/edge.ts';
+import { isoTime, showDuration } from '#cli/time-text.ts';
+import type { PolicyLaggard, PolicyStatusResponse } from '#proto/policy-messages.ts';
+import { askPolicies } from './ask.ts';
+import { columns } from './columns.ts';
+
+const someAreBehind = 3;
+/** An agent's words are its own: none of them may speak to the terminal. */
+const unprintable = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
+/** `eastwest policy status`: how far the agents are. */
+export const run: Run = async (args, edge) => {
+  const status = await askPolicies(args, edge, (client, options) => client.status(options));
+  edge.stdout.write(
+    args.flags.has('json') ? `${JSON.stringify(forScripts(status))}\n` : render(status, edge.clock.now()),
+  );
+  return status.workloads.every(({ behind }) => behind.length === 0) ? 0 : someAreBehind;
+};
+
+function forScripts({ workloads, ...rest }: PolicyStatusResponse): object {
+  const withTimes = workloads.map(({ behind, ...workload }) => ({
+    ...workload,
+    behind: behind.map(({ sinceMs, ...laggard }) => ({ ...laggard, since: isoTime(sinceMs) })),
+  }));
+  return { ...rest, workloads: withTimes };
+}
+
+function render({ revision, documents, workloads }: PolicyStatusResponse, nowMs: number): string {
+  const rows = workloads.map(({ name, agentsConnected, agentsCurrent, behind }) => {
+    return [name, String(agentsConnected), String(agentsCurrent), String(behind.length)];
+  });
+  const laggards = workloads.flatMap(({ name, behind }) => behind.map((each) => laggardLine(name, each, nowMs)));
+  return [
+    `revision ${revision}, ${documents} ${documents === 1 ? 'document' : 'documents'}\n`,
+    columns([['WORKLOAD', 'AGENTS', 'CURRENT', 'BEHIND'], ...rows]),
+    ...laggards,
+  ].join('');
+}
+
+function laggardLine(name: string, { address, revision, sinceMs, problem }: PolicyLaggard, nowMs: number): string {
+  const has = revision === 0 ? 'has none' : `has revision ${revision}`;
+  const why = problem === '' ? 'has not answered' : `refused: ${problem.replaceAll(unprintable, '?')}`;
+  return `${name} at ${address} ${has}, behind for ${showDuration(nowMs - sinceMs)}, ${why}\n`;
+}

@@ -1,0 +1,50 @@
+import { readPolicies } from '#policy/documents.ts';
+import { policyKey, type PolicyDocument } from '#proto/messages.ts';
+import type { PolicyFile, PolicyProblem } from '#proto/policy-messages.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
+
+/** So that one always fits into a message to an agent. */
+export const maxPolicyBytes = 128 * 1024;
+
+/** A document that may be applied, and where it was written. */
+export interface ReadPolicy extends PolicyDocument {
+  readonly file: string;
+  /** Of its name; both from 1. */
+  readonly line: number;
+  readonly column: number;
+}
+
+/**
+ * Reads all files, or tells every problem of every file: also one document in two of them. Others have their turn
+ * between two files.
+ */
+export async function readFiles(
+  files: readonly PolicyFile[],
+): Promise<Result<readonly ReadPolicy[], readonly PolicyProblem[]>> {
+  const problems: PolicyProblem[] = [];
+  const policies = new Map<string, ReadPolicy>();
+  for (const { name: file, text } of files) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const read = readPolicies(text, file);
+    if (!read.ok) problems.push(...read.reason);
+    for (const { document, raw, line, column } of read.ok ? read.value : []) {
+      const { kind, namespace, name } = document;
+      const policy = { kind, namespace, name, json: JSON.stringify(raw), file, line, column };
+      const problem = problemOf(policy, policies.get(policyKey(policy)));
+      if (problem !== undefined) problems.push(problemAt(policy, problem));
+      policies.set(policyKey(policy), policy);
+    }
+  }
+  return problems.length > 0 ? refuse(problems) : ok([...policies.values()]);
+}
+
+function problemOf(policy: ReadPolicy, earlier: ReadPolicy | undefined): string | undefined {
+  if (earlier !== undefined) return `${policyKey(policy)} is written twice, also in ${earlier.file}`;
+  const bytes = Buffer.byteLength(policy.json);
+  return bytes > maxPolicyBytes ? `${policyKey(policy)} has ${bytes} bytes; ${maxPolicyBytes} are allowed` : undefined;
+}
+
+/** A problem of a document as a whole. */
+export function problemAt({ file, line, column }: ReadPolicy, problem: string): PolicyProblem {
+  return { file, line, column, path: 'metadata.name', problem };
+}

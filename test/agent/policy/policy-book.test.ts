@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import type { AgentEvent } from '#agent/events.ts';
+import { PolicyBook, type PolicySet } from '#agent/policy/policy-book.ts';
+import type { PoliciesPart } from '#proto/messages.ts';
+
+const document = (name: string, json = JSON.stringify({ name })) => ({
+  ...{ kind: 'AuthorizationPolicy', namespace: 'default', name, json },
+});
+const part = (revision: number, sinceRevision: number, more: Partial<PoliciesPart> = {}): PoliciesPart => ({
+  ...{ revision, sinceRevision, part: 1, parts: 1, documents: [], gone: [] },
+  ...more,
+});
+
+function openBook(judge: (documents: readonly unknown[]) => string | undefined = () => undefined) {
+  const sets: PolicySet[] = [];
+  const kept: PolicySet[] = [];
+  const events: AgentEvent[] = [];
+  const book = new PolicyBook({
+    onChange(documents, revision) {
+      const problem = judge(documents);
+      if (problem === undefined) sets.push({ revision, documents });
+      return problem;
+    },
+    onApplied: (set) => void kept.push(set),
+    emit: (event) => void events.push(event),
+  });
+  /** What is in force. */
+  const inForce = () => {
+    const set = sets.at(-1);
+    return set && `${set.revision}: ${set.documents.map((each) => (each as { name: string }).name).join(' ')}`;
+  };
+  return { book, sets, kept, events, inForce };
+}
+
+test('parts of a revision come into force together, as one frozen set, and then what differs from it', () => {
+  const { book, sets, kept, events, inForce } = openBook();
+  const take = book.openStream();
+  expect(take(part(3, 0, { parts: 2, documents: [document('a'), document('b')] }))).toBe('');
+  expect(inForce()).toBeUndefined();
+  expect(take(part(3, 0, { part: 2, parts: 2, documents: [document('c')] }))).toBe('');
+  expect(inForce()).toBe('3: a b c');
+  expect(take(part(4, 3, { documents: [document('d')], gone: [document('b')] }))).toBe('');
+  expect(inForce()).toBe('4: a c d');
+  expect(Object.isFrozen(sets[1]?.documents)).toBe(true);
+  expect(sets[1]?.documents[0]).toBe(sets[0]?.documents[0]); // not read again
+  expect(kept).toEqual(sets);
+  expect(events.at(-1)).toEqual({ event: 'policies.applied', revision: 4, documents: 3 });
+});
+
+describe('the last good set stays', () => {
+  const whole = part(1, 0, { documents: [document('a')] });
+  test.each([
+    ['a document is no JSON', part(2, 1, { documents: [document('b', '{')] }), 'policies-unreadable'],
+    ['a document is no object', part(2, 1, { documents: [document('b', '7')] }), 'policies-unreadable'],
+    ['a part is missing', part(2, 1, { part: 2, parts: 2 }), 'policies-incomplete'],
+    ['a revision in between is missing', part(3, 2), 'policies-incomplete'],
+    ['it cannot be put into force', part(2, 1, { documents: [document('bad')] }), 'bad is bad'],
+  ])('when %s; the whole set mends it', (_name, broken, problem) => {
+    const { book, inForce, kept, events } = openBook((all) =>
+      all.some((each) => (each as { name: string }).name === 'bad') ? 'bad is bad' : undefined,
+    );
+    const take = book.openStream();
+    take(whole);
+    expect(take(broken)).toBe(problem);
+    expect(inForce()).toBe('1: a');
+    expect(kept).toHaveLength(1);
+    expect(events.at(-1)).toEqual({ event: 'policies.refused', revision: broken.revision, problem });
+    expect(take(part(4, 0, { documents: [document('c')] }))).toBe('');
+    expect(inForce()).toBe('4: c');
+  });
+
+  test('when one part could not be read, the parts after it do not count either', () => {
+    const { book, inForce } = openBook();
+    const take = book.openStream();
+    take(whole);
+    expect(take(part(2, 1, { parts: 3, documents: [document('b', '{')] }))).toBe('policies-unreadable');
+    expect(take(part(2, 1, { part: 2, parts: 3 }))).toBe('policies-incomplete');
+    expect(take(part(2, 1, { part: 3, parts: 3 }))).toBe('policies-incomplete');
+    expect(inForce()).toBe('1: a');
+  });
+});
+
+describe('two streams, while an SVID rotates', () => {
+  test('do not mix: the newer one is heard once it has told its set', () => {
+    const { book, inForce } = openBook();
+    const old = book.openStream();
+    old(part(1, 0, { documents: [document('a')] }));
+    const young = book.openStream();
+    young(part(3, 0, { parts: 2, documents: [document('b')] }));
+    expect(old(part(2, 1, { documents: [document('c')] }))).toBe('');
+    expect(inForce()).toBe('2: a c');
+    young(part(3, 0, { part: 2, parts: 2 }));
+    expect(inForce()).toBe('3: b');
+    expect(old(part(3, 2, { documents: [document('late')] }))).toBe('');
+    expect(inForce()).toBe('3: b');
+  });
+});
+
+describe('a set of an earlier run', () => {
+  const earlier: PolicySet = { revision: 9, documents: [{ name: 'kept' }] };
+
+  test('is in force until the control plane speaks, also when that counts lower', () => {
+    const { book, inForce, kept, events } = openBook();
+    book.resume(earlier);
+    expect(inForce()).toBe('9: kept');
+    expect(events).toEqual([{ event: 'policies.resumed', revision: 9, documents: 1 }]);
+    book.openStream()(part(2, 0, { documents: [document('a')] }));
+    expect(inForce()).toBe('2: a');
+    expect(kept).toHaveLength(1);
+  });
+
+  test('does not come back once the control plane has spoken', () => {
+    const { book, inForce } = openBook();
+    book.openStream()(part(2, 0));
+    book.resume(earlier);
+    expect(inForce()).toBe('2: ');
+  });
+
+  test('that cannot be put into force is told', () => {
+    const { book, events } = openBook(() => 'of another time');
+    book.resume(earlier);
+    expect(events).toEqual([{ event: 'policies.refused', revision: 9, problem: 'of another time' }]);
+  });
+});

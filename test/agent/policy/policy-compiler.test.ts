@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { PolicyCompiler } from '#agent/policy/policy-compiler.ts';
+import { workloadFacts } from '#agent/policy/workload-facts.ts';
+import { parseSpiffeId } from '#certs/spiffe-id.ts';
+import { decide } from '#policy/decide.ts';
+import { readPolicies } from '#policy/documents.ts';
+import { allowText } from '#support/mesh-policies.ts';
+
+const prices = parseSpiffeId('spiffe://shop.example/ns/shop/sa/prices');
+if (!prices.ok) throw new Error(prices.reason);
+const port = { app: { host: '127.0.0.1', port: 1 }, allow: [], mtls: undefined };
+const inbound = {
+  listen: { host: '127.0.0.1', port: 0 },
+  advertise: undefined,
+  ports: [{ ...port, port: 7002, protocol: 'tcp' as const }],
+};
+const facts = workloadFacts({ workload: 'prices', inbound }, prices.value);
+const rawOf = (text: string): unknown => {
+  const read = readPolicies(text, 'a.yaml');
+  if (!read.ok) throw new Error(JSON.stringify(read.reason));
+  return read.value[0]?.raw;
+};
+
+test('a workload is known by the namespace of its SVID, its name and its ports', () => {
+  expect(facts).toEqual({
+    namespace: 'shop',
+    name: 'prices',
+    labels: { app: 'prices', 'app.kubernetes.io/name': 'prices' },
+    ports: new Map([[7002, 'tcp']]),
+  });
+});
+
+test.each([
+  ['a policy of another namespace', [rawOf(allowText('cart'))], undefined],
+  [
+    'a path on a TCP port',
+    [rawOf(allowText('cart', { namespace: 'shop' }))],
+    /^shop\/cart spec\.rules\[0\]\.to\[0\]\.operation\.\w+: /,
+  ],
+  ['a kind of tomorrow', [{ kind: 'Quota', metadata: { name: 'a' } }], /^a apiVersion: /],
+  ['no policy at all', [{}], /^a document without a name : |^a document without a name apiVersion: /],
+])('%s', (_name, documents, problem) => {
+  const compiler = new PolicyCompiler(inbound.ports);
+  for (let time = 0; time < 2; time += 1) {
+    const compiled = compiler.compile({ documents, workload: facts });
+    if (problem === undefined) expect(compiled.ok).toBe(true);
+    else expect(compiled).toMatchObject({ ok: false, reason: expect.stringMatching(problem) });
+  }
+});
+
+test('before anything is pushed the lists of the workload’s own file decide', () => {
+  const cart = parseSpiffeId('spiffe://shop.example/ns/shop/sa/cart');
+  if (!cart.ok) throw new Error(cart.reason);
+  const own = new PolicyCompiler([{ ...inbound.ports[0]!, allow: [cart.value] }]).compileOwn('prices');
+  expect(decide(own, { principal: cart.value, port: 7002, http: undefined })).toMatchObject({
+    allow: true,
+    rule: 'ports[7002].allow',
+  });
+  expect(decide(own, { principal: prices.value, port: 7002, http: undefined }).allow).toBe(false);
+});

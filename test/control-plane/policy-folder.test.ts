@@ -1,0 +1,93 @@
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { followPolicyFolder } from '#control-plane/policies/folder.ts';
+import { systemClock } from '#runtime/system-clock.ts';
+import { freshFolder } from '#support/fresh-folder.ts';
+import { openPolicyStage } from '#support/policy-stage.ts';
+import { allowText, documents } from '#support/mesh-policies.ts';
+
+async function follow() {
+  const folder = freshFolder();
+  const dir = join(folder.path, 'policies');
+  await mkdir(dir);
+  const stage = openPolicyStage(dir);
+  const stop = new AbortController();
+  const following = followPolicyFolder(
+    { dir, keeper: stage.keeper, clock: systemClock, emit: stage.emit },
+    stop.signal,
+  );
+  following.catch(() => undefined);
+  onTestFinished(async () => {
+    stop.abort(new Error('done'));
+    await expect(following).rejects.toThrow('done');
+    await folder[Symbol.asyncDispose]();
+  });
+  const write = (name: string, text: string) => writeFile(join(dir, name), text);
+  const names = () => stage.keeper.all().map(({ name }) => name);
+  const refused = () => stage.events.filter((event) => event.event === 'policy-files.refused');
+  return { ...stage, dir, write, names, refused };
+}
+
+const soon = { timeout: 5_000 };
+
+test('the folder’s files are in force as they are written, changed and removed', async () => {
+  const { dir, write, names, keeper } = await follow();
+  await write('a.yaml', documents(allowText('one'), allowText('two')));
+  await write('notes.txt', 'not for us');
+  await expect.poll(names, soon).toEqual(['one', 'two']);
+  expect(keeper.all()[0]?.source).toBe(join(dir, 'a.yaml'));
+  await write('a.yaml', allowText('one'));
+  await expect.poll(names, soon).toEqual(['one']);
+  await rm(join(dir, 'a.yaml'));
+  await expect.poll(names, soon).toEqual([]);
+});
+
+test('one bad document changes nothing in the whole folder, and is told once with line and column (A67)', async () => {
+  const { dir, write, names, refused } = await follow();
+  await write('a.yaml', allowText('one'));
+  await expect.poll(names, soon).toEqual(['one']);
+  await write('b.yaml', allowText('two').replace('action: ALLOW', 'action: ALOW'));
+  await rm(join(dir, 'a.yaml'));
+  await expect
+    .poll(refused, soon)
+    .toMatchObject([{ file: join(dir, 'b.yaml'), line: 5, column: 3, path: 'spec.action', problems: 1 }]);
+  await systemClock.sleep(2_500); // past a poll: nothing is told again
+  expect(refused()).toHaveLength(1);
+  expect(names()).toEqual(['one']);
+  await write('b.yaml', allowText('two'));
+  await expect.poll(names, soon).toEqual(['two']);
+});
+
+test('a folder that cannot be read keeps what was good', async () => {
+  const { dir, write, names, refused } = await follow();
+  await write('a.yaml', allowText('one'));
+  await expect.poll(names, soon).toEqual(['one']);
+  await rename(dir, `${dir}.away`);
+  await expect.poll(refused, soon).toMatchObject([{ file: dir, problem: 'cannot be read: ENOENT' }]);
+  expect(names()).toEqual(['one']);
+  await rename(`${dir}.away`, dir);
+  await write('b.yaml', allowText('two'));
+  await expect.poll(names, soon).toEqual(['one', 'two']);
+});
+
+test('files that hang on a swapped `..data` link are followed (A69)', async () => {
+  const { dir, names } = await follow();
+  for (const name of ['one', 'two']) {
+    await mkdir(join(dir, `..${name}`));
+    await writeFile(join(dir, `..${name}`, 'a.yaml'), allowText(name));
+    await symlink(`..${name}`, join(dir, '..data_tmp'));
+    await rename(join(dir, '..data_tmp'), join(dir, '..data'));
+    if (name === 'one') await symlink('..data/a.yaml', join(dir, 'a.yaml'));
+    await expect.poll(names, soon).toEqual([name]);
+  }
+});
+
+test('what an operator’s document was in the way of is taken once that is gone', async () => {
+  const { apply, keeper, write, names, refused } = await follow();
+  await apply(allowText('one'));
+  await write('a.yaml', documents(allowText('one'), allowText('two')));
+  await expect.poll(refused, soon).toMatchObject([{ problem: expect.stringContaining('applied by the operator') }]);
+  await keeper.delete({ kind: 'AuthorizationPolicy', namespace: 'default', name: 'one' });
+  await expect.poll(names, soon).toEqual(['one', 'two']);
+});

@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest';
+import { verifyAuditChain } from '#control-plane/audit/record.ts';
+import { createPolicyKeeper } from '#control-plane/policies/keeper.ts';
+import { maxPolicyBytes } from '#control-plane/policies/read.ts';
+import { systemClock } from '#runtime/system-clock.ts';
+import { openPolicyStage } from '#support/policy-stage.ts';
+import { allowText, documents, meshPolicyText } from '#support/mesh-policies.ts';
+
+const cart = { kind: 'AuthorizationPolicy', namespace: 'default', name: 'cart' };
+const file = (text: string, name = 'a.yaml') => [{ name, text }];
+
+describe('an apply', () => {
+  test('says of each document what became of it, and counts one revision for all that differ', async () => {
+    const { keeper } = openPolicyStage();
+    const first = await keeper.apply(file(documents(allowText('cart'), allowText('orders'))));
+    expect(first).toMatchObject({
+      revision: 1,
+      problems: [],
+      changes: [{ outcome: 'created' }, { outcome: 'created' }],
+    });
+    const text = documents(allowText('cart'), allowText('orders', { path: '/orders' }), allowText('new'));
+    const second = await keeper.apply(file(text));
+    expect(second.changes.map(({ name, outcome }) => [name, outcome])).toEqual([
+      ['cart', 'unchanged'],
+      ['orders', 'changed'],
+      ['new', 'created'],
+    ]);
+    expect(keeper.all().map(({ name, revision }) => [name, revision])).toEqual([
+      ['cart', 1],
+      ['orders', 2],
+      ['new', 2],
+    ]);
+    expect(await keeper.apply(file(text))).toMatchObject({ revision: 2 }); // nothing differs
+  });
+
+  test('is kept over a restart, and every change is in the audit log', async () => {
+    const { keeper, store, emit, apply } = openPolicyStage();
+    await apply(allowText('cart'));
+    await apply(allowText('cart', { path: '/other' }));
+    await keeper.delete(cart);
+    await apply(allowText('orders'));
+    const reborn = createPolicyKeeper({ store, folder: undefined, clock: systemClock, emit, onNews: () => undefined });
+    expect(reborn.revision()).toBe(4);
+    expect(reborn.all()).toEqual(keeper.all());
+    const rows = [...store.auditRows()].map(({ body }) => JSON.parse(body) as Record<string, unknown>);
+    expect(rows.map(({ kind, policy, change, revision }) => [kind, policy, change, revision])).toEqual([
+      ['policy-changed', 'AuthorizationPolicy/default/cart', 'created', 1],
+      ['policy-changed', 'AuthorizationPolicy/default/cart', 'changed', 2],
+      ['policy-changed', 'AuthorizationPolicy/default/cart', 'deleted', 3],
+      ['policy-changed', 'AuthorizationPolicy/default/orders', 'created', 4],
+    ]);
+    expect(verifyAuditChain(store.auditRows())).toMatchObject({ ok: true });
+  });
+
+  const longPaths = Array.from({ length: maxPolicyBytes / 1024 }, (_none, index) => `/${index}${'x'.repeat(1024)}`);
+  const big = allowText('big', { path: longPaths.join() });
+  test.each([
+    ['a field that nobody knows', 'spec: { rulez: [] }', { line: 4, column: 9, path: 'spec.rulez' }],
+    ['one name in two files', undefined, { file: 'b.yaml', line: 3, path: 'metadata.name' }],
+    ['a second MeshPolicy', meshPolicyText('other', 'root'), { path: 'metadata.name', problem: /one MeshPolicy/ }],
+    ['a document that is too large', big, { path: 'metadata.name', problem: /131072 are allowed/ }],
+  ])('with %s changes nothing at all, and says where (A67)', async (_name, text, where) => {
+    const { keeper, apply } = openPolicyStage();
+    await apply(meshPolicyText('mesh', 'istio-system'));
+    const bad = text?.startsWith('spec') ? allowText('bad').replace(/spec:[^]*/, text) : (text ?? allowText('fine'));
+    const { problems, changes, revision } = await keeper.apply([...file(allowText('fine')), ...file(bad, 'b.yaml')]);
+    const { problem = /./, ...place } = where as { problem?: RegExp };
+    expect(problems[0]).toMatchObject({ file: 'b.yaml', ...place, problem: expect.stringMatching(problem) });
+    expect({ changes, revision }).toEqual({ changes: [], revision: 1 });
+    expect(keeper.all()).toHaveLength(1);
+  });
+
+  test('of many at once counts them one after the other', async () => {
+    const { keeper } = openPolicyStage();
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, (_none, index) => keeper.apply(file(allowText(`p${index}`)))),
+    );
+    expect(replies.map(({ revision }) => revision)).toEqual(Array.from({ length: 20 }, (_none, index) => index + 1));
+  });
+
+  test('that is only checked tells both texts and changes nothing', async () => {
+    const { keeper, apply } = openPolicyStage();
+    await apply(allowText('cart'));
+    const { changes } = await keeper.check(file(allowText('cart', { path: '/other' })));
+    expect(changes).toMatchObject([
+      { outcome: 'changed', before: expect.stringContaining('/prices'), after: expect.stringContaining('/other') },
+    ]);
+    expect(keeper.revision()).toBe(1);
+  });
+});
+
+describe('documents that come from a folder', () => {
+  test('cannot be changed or deleted by the operator, and the other way round', async () => {
+    const { keeper } = openPolicyStage('/etc/policies');
+    await keeper.useFolder(file(allowText('cart'), '/etc/policies/a.yaml'));
+    await keeper.apply(file(allowText('orders')));
+    const applied = await keeper.apply(file(allowText('cart', { path: '/other' })));
+    expect(applied.problems).toMatchObject([
+      { problem: 'AuthorizationPolicy/default/cart comes from /etc/policies/a.yaml: change it there' },
+    ]);
+    expect(await keeper.delete(cart)).toMatchObject({ problem: expect.stringContaining('comes from') });
+    const followed = await keeper.useFolder(file(allowText('orders'), '/etc/policies/a.yaml'));
+    expect(followed.problems).toMatchObject([
+      { file: '/etc/policies/a.yaml', line: 3, problem: expect.stringContaining('was applied by the operator; first') },
+    ]);
+    expect(keeper.all().map(({ name, source }) => [name, source])).toEqual([
+      ['cart', '/etc/policies/a.yaml'],
+      ['orders', ''],
+    ]);
+  });
+
+  test('go when the folder no longer has them; what the operator applied stays', async () => {
+    const { keeper, events } = openPolicyStage('/etc/policies');
+    await keeper.apply(file(allowText('orders')));
+    await keeper.useFolder(file(documents(allowText('a'), allowText('b'))));
+    await keeper.useFolder(file(allowText('b')));
+    expect(keeper.all().map(({ name }) => name)).toEqual(['orders', 'b']);
+    expect(events.at(-1)).toEqual({ event: 'policies.changed', revision: 3, created: 0, changed: 0, deleted: 1 });
+  });
+
+  test('belong to the operator once no folder is followed', async () => {
+    const { keeper, store, emit } = openPolicyStage('/etc/policies');
+    await keeper.useFolder(file(allowText('cart')));
+    const next = createPolicyKeeper({ store, folder: undefined, clock: systemClock, emit, onNews: () => undefined });
+    expect(await next.delete(cart)).toEqual({ revision: 2, problem: '' });
+  });
+});
+
+test('a policy that is not there cannot be deleted', async () => {
+  const { keeper } = openPolicyStage();
+  expect(await keeper.delete(cart)).toEqual({ revision: 0, problem: 'there is no AuthorizationPolicy/default/cart' });
+});

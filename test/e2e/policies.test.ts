@@ -1,0 +1,56 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startAgent, startReadyAgent } from '#support/agent-process.ts';
+import { startControlPlaneProcess } from '#support/control-plane-process.ts';
+import { checkout, freshFolder } from '#support/fresh-folder.ts';
+import { allowText } from '#support/mesh-policies.ts';
+import { runProgram } from '#support/programs.ts';
+
+test('policies reach an agent, one that it cannot judge is refused by name, and the last good set outlives both programs (M8, A67)', async () => {
+  await using folder = freshFolder();
+  await using controlPlane = await startControlPlaneProcess('1m');
+  const eastwest = (...words: string[]) =>
+    runProgram(process.execPath, [join(checkout, 'bin/eastwest.js'), ...words, '--data-dir', controlPlane.dataDir]);
+  const apply = async (text: string) => {
+    const file = join(folder.path, 'policies.yaml');
+    writeFileSync(file, text);
+    return eastwest('policy', 'apply', file);
+  };
+  const token = join(folder.path, 'token');
+  writeFileSync(token, await controlPlane.joinToken('prices'), { mode: 0o600 });
+  const stateDir = join(folder.path, 'state');
+  mkdirSync(stateDir, { mode: 0o700 });
+  const { address, trustBundle, trustDomain } = controlPlane;
+  const config = {
+    workload: 'prices',
+    trustDomain,
+    identity: { controlPlane: { address, trustBundle, joinToken: { file: token }, stateDir } },
+    inbound: { listen: '127.0.0.1:0', ports: [{ port: 7002, protocol: 'tcp' }] },
+  };
+  const allowTcp = allowText('cart').replace(/operation: \{.*\}/, 'operation: { ports: ["7002"] } }');
+
+  {
+    await using agent = await startReadyAgent(config);
+    await agent.event('policies.applied', ({ revision, documents }) => revision === 0 && documents === 0);
+    expect(await apply(allowTcp)).toMatchObject({ code: 0, stderr: '' });
+    await agent.event('policies.applied', ({ revision, documents }) => revision === 1 && documents === 1);
+    await expect.poll(async () => (await eastwest('policy', 'status')).code).toBe(0);
+
+    expect(await apply(allowText('cart'))).toMatchObject({ code: 0 }); // methods and paths on a TCP port
+    const refused = await agent.event('policies.refused', ({ revision }) => revision === 2);
+    expect(refused.problem).toContain('spec.rules[0].to[0].operation.');
+    await expect
+      .poll(async () => (await eastwest('policy', 'status')).stdout)
+      .toMatch(/prices +1 +0 +1\nprices at .* has revision 1, behind for \d+s, refused: .*spec\.rules\[0\]/);
+    await controlPlane.kill();
+    expect(await agent.stop()).toBe(0);
+  }
+
+  await using again = startAgent(config);
+  const resumed = await again.event('policies.resumed');
+  expect(resumed).toMatchObject({ revision: 1, documents: 1 });
+  await again.event('agent.ready');
+  const names = again.events.map(({ event }) => event);
+  expect(names.indexOf('policies.resumed')).toBeLessThan(names.indexOf('listener.open'));
+}, 60_000);
