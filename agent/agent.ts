@@ -8,6 +8,9 @@ import type { DataPath, OpenListener, Side } from './data-path.ts';
 import { drainAll } from './drain-all.ts';
 import type { AgentEmit } from './events.ts';
 import type { IdentitySource } from './identity/source.ts';
+import { openAgentPolicies } from './policy/agent-policies.ts';
+import type { OnPolicies } from './policy/policy-book.ts';
+import { workloadFacts } from './policy/workload-facts.ts';
 import { createIdentityStore, type IdentitySnapshot, type IdentityStore } from './identity/store.ts';
 
 export interface AgentParts {
@@ -114,15 +117,26 @@ async function createSource(core: Core): Promise<Source> {
     };
   }
   const { createControlPlaneIdentity } = await import('./identity/control-plane-identity.ts');
+  const { workload } = config;
   return createControlPlaneIdentity({
     ...core,
     config: identity,
-    workload: config.workload,
+    workload,
     trustDomain: config.trustDomain,
     agentVersion: core.version,
     upstreams: namesToWatch(config),
     onWorkloads: (workloads: readonly Workload[]) => dataPath.useWorkloads(workloads),
+    openPolicies: () =>
+      openAgentPolicies({ ...core, workload, stateDir: identity.stateDir, onChange: putIntoForce(core) }),
   });
+}
+
+function putIntoForce({ config, store, dataPath }: Core): OnPolicies {
+  return (documents) => {
+    const svid = store.current()?.svid;
+    if (svid === undefined) return 'no-identity';
+    return dataPath.usePolicies({ documents, workload: workloadFacts(config, svid.spiffeId) });
+  };
 }
 
 /** Upstreams whose whereabouts the control plane must tell. */

@@ -1,6 +1,7 @@
 import type { AgentCounters } from './admin/metrics.ts';
 import type { Address } from './config-types.ts';
 import type { KnownWorkload } from './outbound/destination.ts';
+import type { PushedPolicies } from './policy/policy-compiler.ts';
 
 /** `outbound`: what the app calls. `inbound`: what peers call. */
 export type Side = 'outbound' | 'inbound';
@@ -41,6 +42,8 @@ export interface DataPath {
   open(side: Side): Promise<readonly OpenListener[]>;
   /** Where upstreams are and who they are, as far as the control plane says. */
   useWorkloads(workloads: readonly KnownWorkload[]): void;
+  /** Who may call, as far as the control plane says. Returns why that cannot be; then everything is as it was. */
+  usePolicies(pushed: PushedPolicies): string | undefined;
   /** Never waits for longer than a moment. */
   report(): Promise<DataReport>;
   /** That side accepts nothing new: idle connections end, the others after what they do. */

@@ -36,6 +36,8 @@ export type AgentEvent =
     }
   | { readonly event: 'bundle.applied'; readonly version: number; readonly roots: number }
   | { readonly event: 'bundle.refused'; readonly version: number; readonly problem: string }
+  | { readonly event: 'policies.resumed' | 'policies.applied'; readonly revision: number; readonly documents: number }
+  | { readonly event: 'policies.refused'; readonly revision: number; readonly problem: string }
   | {
       readonly event: 'identity-files.applied';
       readonly generation: number;
@@ -53,7 +55,17 @@ export type AgentEvent =
       readonly principal: string;
       readonly port: number;
       readonly reason: string;
+      /** Of `denied-by-rule`; of `denied-by-list` the reason that the list gives. */
+      readonly rule?: string;
       readonly decisionId: string;
+    }
+  | { readonly event: 'inbound.audited'; readonly principal: string; readonly port: number; readonly rule: string }
+  | {
+      readonly event: 'inbound.on-trial';
+      readonly principal: string;
+      readonly port: number;
+      readonly verdict: 'would-deny' | 'would-allow';
+      readonly rule: string;
     }
   | { readonly event: 'inbound.http-unread'; readonly principal: string; readonly port: number }
   | {
@@ -134,6 +146,9 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'control-plane.lost': 'warn',
   'bundle.applied': 'info',
   'bundle.refused': 'error',
+  'policies.resumed': 'info',
+  'policies.applied': 'info',
+  'policies.refused': 'error',
   'identity-files.applied': 'info',
   'identity-files.refused': 'warn',
   'listener.open': 'info',
@@ -142,6 +157,8 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'worker.answers': 'info',
   'inbound.handshake-refused': 'warn',
   'inbound.denied': 'warn',
+  'inbound.audited': 'info',
+  'inbound.on-trial': 'info',
   'inbound.http-unread': 'error',
   'inbound.refused': 'warn',
   'inbound.failed': 'warn',
@@ -159,10 +176,14 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'gateway.certificate-refused': 'warn',
 };
 
-/** Events that peers or the app can cause at will: a flood of them is thinned out, see `limitLog`. */
+/** Events that peers, the app or a storm of changed policies can cause at will: a flood of them is thinned out, see `limitLog`. */
 const floodableEvents: ReadonlySet<AgentEvent['event']> = new Set([
+  'policies.applied',
+  'policies.refused',
   'inbound.handshake-refused',
   'inbound.denied',
+  'inbound.audited',
+  'inbound.on-trial',
   'inbound.http-unread',
   'inbound.refused',
   'inbound.failed',

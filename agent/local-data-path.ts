@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { indexRules, type Rule } from '#policy/decide.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 import { maxOpenFiles } from '#runtime/open-files.ts';
 import { openAccessLog } from './access-log/open-access-log.ts';
@@ -19,6 +18,7 @@ import { PeerShares } from './inbound/peer-shares.ts';
 import { openInbound, type InboundListener } from './inbound/listener.ts';
 import { listen, type Listen } from './listen.ts';
 import { createDestinations } from './outbound/destination.ts';
+import { PolicyCompiler } from './policy/policy-compiler.ts';
 import { openOutbound, type OutboundListener } from './outbound/listener.ts';
 import { createProofReport } from './proof/proof-report.ts';
 import { createPeerPool } from './tunnel/peer-pool.ts';
@@ -80,6 +80,8 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
     maxConnections: config.limits.connections,
     inFlight: inFlight[of],
   });
+  const compiler = new PolicyCompiler(config.inbound?.ports ?? []);
+  let policy = compiler.compileOwn(config.workload);
   let outbound: OutboundListener | undefined;
   let inbound: InboundListener | undefined;
   let gateway: GatewayListener | undefined;
@@ -114,7 +116,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       const common = { times: peerTimes(config.limits), listen: listenAs, maxConnections: maxConnections(parts) };
       if (config.inbound) {
         inbound = await openInbound(
-          { ...shared('inbound'), ...inboundParts(parts), ...common, shares },
+          { ...shared('inbound'), ...inboundParts(parts), ...common, shares, policy: () => policy },
           config.inbound,
         );
       }
@@ -126,6 +128,13 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       return [...inboundListeners(inbound), ...gatewayListeners(gateway)];
     },
     useWorkloads: (workloads) => destinations.update(workloads),
+    usePolicies(pushed) {
+      const compiled = compiler.compile(pushed);
+      if (!compiled.ok) return compiled.reason;
+      policy = compiled.value;
+      inbound?.reconsider();
+      return undefined;
+    },
     report() {
       measure();
       const connections = {
@@ -186,16 +195,9 @@ function maxConnections({ config, worker }: DataPathParts): number {
 }
 
 function inboundParts({ config, store, worker }: DataPathParts) {
-  const rules: Rule[] = (config.inbound?.ports ?? []).map(({ port, allow }) => ({
-    name: `ports[${port}].allow`,
-    port,
-    principals: allow,
-  }));
-  const index = indexRules(rules);
   return {
     identity: store,
     randomBytes,
-    rules: () => index,
     spoken: new Map(),
     answeringHttp: new Set(),
     ports: new Map((config.inbound?.ports ?? []).map((port) => [port.port, port])),

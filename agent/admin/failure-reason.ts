@@ -14,6 +14,8 @@ export type FailureReason =
   | 'ambiguous-path'
   // who asked may not
   | 'no-rule-matches'
+  | 'denied-by-rule'
+  | 'denied-by-list'
   | 'peer-svid-expired'
   | 'rate-limited'
   | 'refused-by-peer'

@@ -3,7 +3,7 @@ import type { SpliceEnd } from '#agent/pipe/splice.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import type { Answer } from './answers.ts';
 import { BodyReader, type BodyLimits } from './body.ts';
-import type { HeaderField, ResponseHead } from './head.ts';
+import type { HeaderField, RequestHead, ResponseHead } from './head.ts';
 import type { ExchangeProblem, Forwarded, RequestSink, ResponseSink } from './message.ts';
 import { webSocketUpgrade } from './own-fields.ts';
 import { decisionHeader } from './problem.ts';
@@ -27,7 +27,13 @@ export interface ExchangeHost {
   /** The caller must see that the answer is not whole. */
   cut(): void;
   /** From here on its bytes and the pipe's belong together; false: too late, the caller has ended already. */
-  splice(upstream: { readonly pipe: Pipe; readonly early: Buffer }, onOver: (end: SpliceEnd) => void): boolean;
+  splice(head: RequestHead, upstream: UpgradedPipe, onOver: (end: SpliceEnd) => void): boolean;
+}
+
+/** The app's connection after its 101, and what arrived with that. */
+export interface UpgradedPipe {
+  readonly pipe: Pipe;
+  readonly early: Buffer;
 }
 
 const decisionName = decisionHeader.toLowerCase();
@@ -141,6 +147,18 @@ export class H1Exchange<P> implements ResponseSink<P> {
     sink?.abort();
   }
 
+  /** `judge` gives what is to be said where the request is not allowed any more. */
+  reconsider(judge: (head: RequestHead) => Answer | undefined): void {
+    const answer = this.#request && judge(this.#request.head);
+    if (answer === undefined) return;
+    const sink = this.#sink;
+    this.#decisionId = answer.decisionId;
+    if (this.#answer.status > 0) return this.#host.cut();
+    this.#finish(answer.status, 'us', 'complete');
+    sink?.abort();
+    this.#host.say(answer);
+  }
+
   /** Nothing has moved for too long (A54). */
   expired(): void {
     const unsent = this.#pipe.unsentBytes;
@@ -203,16 +221,12 @@ export class H1Exchange<P> implements ResponseSink<P> {
     else this.#host.linger();
   }
 
-  upgraded(
-    head: ResponseHead,
-    headers: readonly HeaderField[],
-    rest: { readonly pipe: Pipe; readonly early: Buffer },
-  ): void {
+  upgraded(head: ResponseHead, headers: readonly HeaderField[], rest: UpgradedPipe): void {
     const report = this.#report!;
     const { startedMs } = this;
     const request = this.#request!;
     this.#answer.informational(head, [...headers, ...webSocketUpgrade]);
-    const isSpliced = this.#host.splice(rest, ({ outcome, bytesFromA, bytesFromB }) =>
+    const isSpliced = this.#host.splice(request.head, rest, ({ outcome, bytesFromA, bytesFromB }) =>
       report.upgradeEnded({ outcome, request, startedMs, requestBytes: bytesFromA, responseBytes: bytesFromB }),
     );
     if (isSpliced) {

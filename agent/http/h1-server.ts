@@ -3,7 +3,8 @@ import { splice, type SpliceEnd } from '#agent/pipe/splice.ts';
 import { unreachable } from '#runtime/result.ts';
 import { answerBytes, type Answer } from './answers.ts';
 import type { Deadline } from './deadlines.ts';
-import { H1Exchange, type ExchangeHost } from './h1-exchange.ts';
+import { H1Exchange, type ExchangeHost, type UpgradedPipe } from './h1-exchange.ts';
+import type { H1State } from './h1-state.ts';
 import { HeadGatherer } from './head-gatherer.ts';
 import { readRequestHead, type HeadReading, type RequestHead } from './head.ts';
 import { Intake, type Taker } from './intake.ts';
@@ -25,17 +26,6 @@ const lingerMs = 1_000;
 /** An idle connection remembers its last request's head so long. */
 const rememberMs = 10_000;
 
-type State =
-  /** Between requests, or in the middle of a head. */
-  | 'head'
-  | 'admitting'
-  | 'exchange'
-  /** We have said all; the caller may still read it. */
-  | 'lingering'
-  /** It belongs to somebody else. */
-  | 'handed'
-  | 'over';
-
 class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection {
   isDraining = false;
   readonly #pipe: Pipe;
@@ -45,10 +35,11 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   readonly #gatherer = new HeadGatherer();
   readonly #known: KnownHeads;
   readonly #exchange: H1Exchange<P>;
-  #state: State = 'head';
+  #state: H1State = 'head';
   #method = ''; // of the current request
   #callerEnded = false;
   #successor: HandedOver | undefined;
+  #upgraded: RequestHead | undefined;
   #unsentBefore = 0;
 
   constructor(pipe: Pipe, service: HttpService<P>) {
@@ -72,6 +63,11 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
   destroy(): void {
     if (this.#state === 'handed') this.#pipe.cut();
     else this.cut();
+  }
+
+  reconsider(): void {
+    if (this.#state === 'exchange') this.#exchange.reconsider((head) => this.#service.revoked?.(head));
+    else if (this.#upgraded && this.#service.revoked?.(this.#upgraded)) this.#pipe.cut();
   }
 
   onBytes(bytes: Buffer): void {
@@ -164,13 +160,15 @@ class H1Connection<P> implements PipeReader, Taker, ExchangeHost, HttpConnection
     this.#service.closed();
   }
 
-  splice(upstream: { readonly pipe: Pipe; readonly early: Buffer }, onOver: (end: SpliceEnd) => void): boolean {
+  splice(head: RequestHead, upstream: UpgradedPipe, onOver: (end: SpliceEnd) => void): boolean {
     if (this.#callerEnded) return false;
+    this.#upgraded = head;
     splice(this.#pipe, upstream.pipe, {
       earlyFromA: this.#handOver(),
       earlyFromB: upstream.early,
       onDone: (end) => {
         this.#state = 'over';
+        this.#upgraded = undefined;
         onOver(end);
         this.#service.closed();
       },

@@ -100,6 +100,11 @@ export interface HttpService<P> {
   /** A head that was refused before it could be judged. */
   refused(reason: UnreadProblem): Answer;
   /**
+   * Judges a request that was admitted once more, while it runs; undefined: it stands. What it gives is said instead of
+   * what the app would still say. Without it nothing that was admitted is ended.
+   */
+  revoked?(head: RequestHead): Answer | undefined;
+  /**
    * No request comes any more, and none is in flight: the connection is over, or was handed over (whoever serves it now
    * keeps its own books; `drain` and `destroy` still reach it). Comes once.
    */
@@ -107,6 +112,8 @@ export interface HttpService<P> {
 }
 
 export interface HttpConnection {
+  /** What may be allowed has changed: ends what runs and is not allowed any more, as politely as its protocol can. */
+  reconsider?(): void;
   /** No further request: an idle connection ends now, a busy one after its answers (HTTP/2: GOAWAY). */
   drain(): void;
   /** Cuts the connection. */

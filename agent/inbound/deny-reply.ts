@@ -7,6 +7,8 @@ export function denyReply(reason: DenyReason): { status: 401 | 403; title: strin
     case 'peer-svid-expired':
       return { status: 401, title: 'The certificate of this connection has expired: reconnect with a valid one' };
     case 'no-rule-matches':
+    case 'denied-by-rule':
+    case 'denied-by-list':
       return { status: 403, title: 'This workload does not admit the caller' };
     default:
       return unreachable(reason);

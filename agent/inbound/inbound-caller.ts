@@ -23,7 +23,7 @@ import type { CallerParts, InboundParts, Proof } from './inbound-parts.ts';
 import { NamedPortHttp } from './named-port-http.ts';
 import { OwnApp } from './own-app.ts';
 import type { PeerShare } from './peer-shares.ts';
-import { PortJudge, type Permit } from './permit.ts';
+import { PortJudge, type Permit, type Refusal, type Standing } from './permit.ts';
 import { PortHttp } from './port-http.ts';
 import { InboundReport, type AppProblem } from './report.ts';
 
@@ -108,10 +108,18 @@ class Caller implements InboundCaller {
     const { peer } = this.#proof;
     const report = new InboundReport(this.#parts, peer.spiffeId, port.port);
     report.begun();
-    const permit = new PortJudge(this.#parts.rules, port.port).judge(peer, this.#parts.clock.now());
-    if (permit.ok) return this.#openApp(permit.value, { port, report, onOpened });
+    const judge = new PortJudge(this.#parts.policy, port.port);
+    const standing = judge.standing(peer, this.#parts.clock.now());
+    const permit = standing.ok ? this.#permitOf(judge, standing.value, report) : standing;
+    if (permit.ok) return this.#openApp(permit.value, { port, report, judge, onOpened });
     onOpened(refuse(report.denied(permit.reason, 'opaque')));
     return () => undefined;
+  }
+
+  #permitOf(judge: PortJudge, standing: Standing, report: InboundReport): Result<Permit, Refusal> {
+    const { permit, notes } = judge.judge(standing, undefined);
+    report.noted(notes);
+    return permit;
   }
 
   refuse(reason: StreamRefusal, port: number): Answer {
@@ -123,7 +131,7 @@ class Caller implements InboundCaller {
       case 'no-such-port':
         return report.noSuchPort('opaque');
       case 'peer-svid-expired':
-        return report.denied(reason, 'opaque');
+        return report.denied({ reason }, 'opaque');
       default:
         return unreachable(reason);
     }
@@ -135,8 +143,8 @@ class Caller implements InboundCaller {
     for (const { sessions } of this.#http2Apps.values()) sessions.close();
   }
 
-  #openApp(_permit: Permit, order: { port: InboundPortConfig; report: InboundReport; onOpened: OnOpened }): () => void {
-    const { port, report, onOpened } = order;
+  #openApp(_permit: Permit, order: OpaqueOrder): () => void {
+    const { port, report, judge, onOpened } = order;
     const { clock, streams } = this.#parts;
     if (streams.isFull) {
       onOpened(refuse(report.notAdmitted('too-many-requests', 'opaque')));
@@ -150,8 +158,13 @@ class Caller implements InboundCaller {
         return onOpened(refuse(report.notAdmitted(opened.reason, 'opaque')));
       }
       report.answered();
+      const isRevoked = (): boolean => {
+        const refusal = judge.refusalOf(this.#proof.peer, undefined, clock.now());
+        if (refusal !== undefined) report.denied(refusal, 'opaque');
+        return refusal !== undefined;
+      };
       const app = this.isOpaque(port) ? opened.value : this.#guarded(opened.value, port);
-      onOpened(ok(createFarEnd(app, report, { clock, onOver: leave })));
+      onOpened(ok(createFarEnd(app, report, { clock, onOver: leave, isRevoked })));
     });
     return () => {
       leave();
@@ -236,6 +249,13 @@ class Caller implements InboundCaller {
         onDialed(dialed);
       });
   }
+}
+
+interface OpaqueOrder {
+  readonly port: InboundPortConfig;
+  readonly report: InboundReport;
+  readonly judge: PortJudge;
+  readonly onOpened: OnOpened;
 }
 
 interface H2App {

@@ -11,7 +11,7 @@ import type { HttpTimes, MessageLimits } from '#agent/http/service.ts';
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { PeerShares } from './peer-shares.ts';
-import type { RuleIndex } from '#policy/decide.ts';
+import type { CompiledPolicy } from '#policy/compile.ts';
 import type { Clock } from '#runtime/clock.ts';
 
 /** What an app was found to speak, by port. Forgotten when the app cannot be reached, or not in that. */
@@ -24,7 +24,7 @@ export interface InboundParts {
   readonly worker: WorkerPlace | undefined;
   readonly identity: IdentityStore;
   /** As they stand now. */
-  readonly rules: () => RuleIndex;
+  readonly policy: () => CompiledPolicy;
   /** The app's ports, in the order of the configuration. */
   readonly ports: ReadonlyMap<number, InboundPortConfig>;
   /** Who we are: the `By` of the identity header. */

@@ -19,6 +19,8 @@ export interface InboundListener {
   /** Accepts nothing new, and says goodbye to whom it can. */
   drain(): void;
   destroy(): void;
+  /** The rules have changed: what runs and is not allowed any more ends. */
+  reconsider(): void;
 }
 
 type Serve = (accepted: AcceptedLink) => HttpConnection;
@@ -73,6 +75,9 @@ export async function openInbound(parts: InboundParts, config: InboundConfig): P
     },
     destroy() {
       for (const connection of [...connections]) connection.destroy();
+    },
+    reconsider() {
+      for (const connection of [...connections]) connection.reconsider?.();
     },
   };
 }

@@ -31,10 +31,9 @@ export class NamedPortHttp extends ServiceParts implements HttpService<AppProble
   }
 
   admit(head: RequestHead): Admission<AppProblem> | Promise<Admission<AppProblem>> {
-    const named = namedPort(head);
-    const port = named === undefined ? this.#ports.first : this.#ports.portOf(named);
+    const port = this.#portOf(head);
     if (port === undefined || port.protocol === 'tcp') {
-      const report = this.#reportAt(named ?? 0);
+      const report = this.#reportAt(namedPort(head) ?? 0);
       report.begun();
       return { kind: 'answer', answer: report.noSuchPort(head) };
     }
@@ -46,12 +45,22 @@ export class NamedPortHttp extends ServiceParts implements HttpService<AppProble
     return service.admit(head);
   }
 
+  revoked(head: RequestHead): Answer | undefined {
+    const port = this.#portOf(head);
+    return port && this.#services.get(port)?.revoked?.(head);
+  }
+
   refused(reason: UnreadProblem): Answer {
     return this.#reportAt(this.#ports.first?.port ?? 0).unread(reason);
   }
 
   closed(): void {
     this.#ports.onClosed();
+  }
+
+  #portOf(head: RequestHead): InboundPortConfig | undefined {
+    const named = namedPort(head);
+    return named === undefined ? this.#ports.first : this.#ports.portOf(named);
   }
 
   #reportAt(port: number): InboundReport {

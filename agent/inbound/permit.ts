@@ -1,6 +1,8 @@
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
-import { decide, type Call, type RuleIndex } from '#policy/decide.ts';
+import type { CompiledPolicy } from '#policy/compile.ts';
+import { decide, deniedBy } from '#policy/decide.ts';
+import type { Decision, HttpCall } from '#policy/model.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 
 const proof = Symbol('permit'); // not exported: only `authorize` makes a Permit
@@ -13,44 +15,77 @@ export interface Permit {
   readonly [proof]: true;
 }
 
-export type DenyReason = 'no-rule-matches' | 'peer-svid-expired';
+export type DenyReason = 'no-rule-matches' | 'denied-by-rule' | 'denied-by-list' | 'peer-svid-expired';
 
-/** What is judged: the call, and until when the caller's proof holds. */
-interface JudgedCall extends Call {
-  readonly peerNotAfterMs: number;
+export interface Refusal {
+  readonly reason: DenyReason;
+  /** Of `denied-by-rule` the rule, of `denied-by-list` what the list says. */
+  readonly rule?: string;
 }
 
-/** Judges one request or connection. A peer whose SVID has expired since its handshake is nobody any more. */
-function authorize(rules: RuleIndex, call: JudgedCall, nowMs: number): Result<Permit, DenyReason> {
-  if (nowMs >= call.peerNotAfterMs) return refuse('peer-svid-expired');
-  const decision = decide(rules, call);
-  return decision.allow
-    ? ok({ principal: call.principal, rule: decision.rule, [proof]: true })
-    : refuse(decision.reason);
+/** What verdicts about a caller rest on besides what it asks for. Another object whenever anything of it changes. */
+export interface Standing {
+  readonly policy: CompiledPolicy;
+  readonly peer: VerifiedPeer;
 }
 
-const expired: Result<never, DenyReason> = refuse('peer-svid-expired');
+export interface Judged {
+  readonly permit: Result<Permit, Refusal>;
+  /** Rules that only look on. */
+  readonly notes: Pick<Decision, 'audited' | 'dryRun'>;
+}
 
-/** Judges one caller's requests to one port. A verdict stands for as long as nothing it rests on has changed. */
+/** Judges one request or connection of a caller whose standing is good. `http`: undefined for what is opaque. */
+function authorize({ policy, peer }: Standing, port: number, http: HttpCall | undefined): Judged {
+  const principal = peer.spiffeId;
+  const decision = decide(policy, { principal, port, http });
+  if (decision.allow) return { permit: ok({ principal, rule: decision.rule, [proof]: true }), notes: decision };
+  const { reason } = decision;
+  return {
+    permit: refuse(reason === 'denied-by-rule' ? { reason, rule: decision.rule } : { reason }),
+    notes: decision,
+  };
+}
+
+const expired: Result<never, Refusal> = refuse({ reason: 'peer-svid-expired' });
+
+/** Judges one caller's requests to one port. */
 export class PortJudge {
-  readonly #rules: () => RuleIndex;
+  readonly #policy: () => CompiledPolicy;
   readonly #port: number;
-  #judged: { readonly rules: RuleIndex; readonly peer: VerifiedPeer } | undefined;
-  #verdict: Result<Permit, DenyReason> = expired;
+  #standing: (Result<Standing, Refusal> & { readonly ok: true }) | undefined;
 
-  constructor(rules: () => RuleIndex, port: number) {
-    this.#rules = rules;
+  constructor(policy: () => CompiledPolicy, port: number) {
+    this.#policy = policy;
     this.#port = port;
   }
 
-  /** The same object for the same verdict. */
-  judge(peer: VerifiedPeer, nowMs: number): Result<Permit, DenyReason> {
+  /**
+   * Whether the caller may ask for anything at all: its certificate holds, and no list denies it. The same object as long
+   * as the same rules and the same proof stand; entries of deny lists only ever end by themselves, they never begin.
+   */
+  standing(peer: VerifiedPeer, nowMs: number): Result<Standing, Refusal> {
     if (nowMs >= peer.svid.notAfterMs) return expired;
-    const rules = this.#rules();
-    if (this.#judged?.peer === peer && this.#judged.rules === rules) return this.#verdict;
-    this.#judged = { rules, peer };
-    const call = { principal: peer.spiffeId, port: this.#port, peerNotAfterMs: peer.svid.notAfterMs };
-    this.#verdict = authorize(rules, call, nowMs);
-    return this.#verdict;
+    const policy = this.#policy();
+    const known = this.#standing;
+    if (known?.value.peer === peer && known.value.policy === policy) return known;
+    const { serialHex, keyThumbprint } = peer.svid;
+    const denial = deniedBy(policy, { spiffeId: peer.spiffeId, serial: serialHex, keyThumbprint }, nowMs);
+    if (denial !== undefined) return refuse({ reason: 'denied-by-list', rule: denial.reason });
+    const good = { ok: true, value: { policy, peer } } as const;
+    this.#standing = good;
+    return good;
+  }
+
+  judge(standing: Standing, http: HttpCall | undefined): Judged {
+    return authorize(standing, this.#port, http);
+  }
+
+  /** Why a call is refused that begins now, or goes on; undefined: it is not. */
+  refusalOf(peer: VerifiedPeer, http: HttpCall | undefined, nowMs: number): Refusal | undefined {
+    const standing = this.standing(peer, nowMs);
+    if (!standing.ok) return standing.reason;
+    const { permit } = this.judge(standing.value, http);
+    return permit.ok ? undefined : permit.reason;
   }
 }

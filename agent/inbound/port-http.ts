@@ -5,14 +5,16 @@ import type { Forwarded, Upstream } from '#agent/http/message.ts';
 import { stripReserved } from '#agent/http/reserved.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
 import { ServiceParts } from '#agent/http/service-parts.ts';
-import { originForm } from '#agent/http/target.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
+import type { PathProblem } from '#policy/path.ts';
 import type { Result } from '#runtime/result.ts';
+import { appTarget, type AppTarget } from './app-target.ts';
 import type { CallerParts, Proof } from './inbound-parts.ts';
 import { setIdentityHeaders, type CallerIdentity } from './identity-headers.ts';
-import { PortJudge, type DenyReason, type Permit } from './permit.ts';
+import { httpCall } from './http-call.ts';
+import { PortJudge, type Permit, type Standing } from './permit.ts';
 import { InboundReport, type AppProblem } from './report.ts';
 
 export interface PortHttpOrder {
@@ -24,8 +26,8 @@ export interface PortHttpOrder {
 }
 
 /**
- * HTTP of one caller to one port of the app: each request is judged by its head, before a byte of its body is read. The
- * same head under the same verdict is the same admission.
+ * HTTP of one caller to one port of the app: each request is judged by its head, before a byte of its body is read, and
+ * forwarded to the path that was judged. The same head under the same verdict is the same admission.
  */
 export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
   readonly #parts: CallerParts;
@@ -34,16 +36,19 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
   readonly #judge: PortJudge;
   readonly #report: InboundReport;
   readonly #last = new LastAdmission<AppProblem>();
-  /** As the app is told of the caller, and the verdict under which that was found out. */
+  /** Where the last head wants to go. */
+  #lastHead: RequestHead | undefined;
+  #lastTarget: Result<AppTarget, PathProblem> | undefined;
+  /** As the app is told of the caller, and the standing under which that was found out. */
   #identity: CallerIdentity | undefined;
-  #identified: Result<Permit, DenyReason> | undefined;
+  #identified: Standing | undefined;
 
   constructor(parts: CallerParts, proof: Proof, order: PortHttpOrder) {
     super(parts);
     this.#parts = parts;
     this.#proof = proof;
     this.#order = order;
-    this.#judge = new PortJudge(parts.rules, order.port.port);
+    this.#judge = new PortJudge(parts.policy, order.port.port);
     this.#report = new InboundReport(parts, proof.peer.spiffeId, order.port.port);
   }
 
@@ -51,28 +56,46 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     const report = this.#report;
     const { peer } = this.#proof;
     report.begun();
-    const verdict = this.#judge.judge(peer, this.clock.now());
-    if (!verdict.ok) return { kind: 'answer', answer: report.denied(verdict.reason, head) };
+    if (head.form === 'authority') return { kind: 'answer', answer: report.refused('bad-target', head) }; // CONNECT is for proxies
+    const target = this.#targetOf(head);
+    if (!target.ok) return { kind: 'answer', answer: report.unclearPath(target.reason, head) };
+    const standing = this.#judge.standing(peer, this.clock.now());
+    if (!standing.ok) return { kind: 'answer', answer: report.denied(standing.reason, head) };
+    const last = this.#last.find(head, standing.value);
     const { inFlight, streams } = this.#parts;
     if (inFlight.isFull || (head.upgrade !== undefined && streams.isFull)) {
       return { kind: 'answer', answer: report.notAdmitted('too-many-requests', head) };
     }
-    const last = this.#last.find(head, verdict);
     if (last !== undefined) {
       this.#count(head);
       return last;
     }
-    if (head.form === 'authority') return { kind: 'answer', answer: report.refused('bad-target', head) }; // CONNECT is for proxies
+    return this.#decide(head, target.value, standing.value);
+  }
+
+  #decide(head: RequestHead, target: AppTarget, standing: Standing): Admission<AppProblem> {
+    const report = this.#report;
+    const { permit, notes } = this.#judge.judge(standing, httpCall(head, target.path));
+    report.noted(notes);
+    if (!permit.ok) return { kind: 'answer', answer: report.denied(permit.reason, head) };
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason, head) };
-    const request = { head, target: originForm(head), headers: headers.value, filterFields: stripReserved };
+    const request = { head, target: target.text, headers: headers.value, filterFields: stripReserved };
     this.#count(head);
-    if (verdict !== this.#identified) this.#identity = undefined;
-    this.#identified = verdict;
-    this.#identity ??= this.#identityOf(peer);
-    const admission = this.#forward(verdict.value, request, this.#identity);
-    this.#last.keep(head, verdict, admission);
+    if (standing !== this.#identified) this.#identity = undefined;
+    this.#identified = standing;
+    this.#identity ??= this.#identityOf(standing.peer);
+    const admission = this.#forward(permit.value, request, this.#identity);
+    const isQuiet = notes.audited.length === 0 && notes.dryRun.length === 0; // others are noted each time
+    if (isQuiet) this.#last.keep(head, standing, admission);
     return admission;
+  }
+
+  revoked(head: RequestHead): Answer | undefined {
+    const target = appTarget(head);
+    if (!target.ok) return undefined; // was never admitted
+    const refusal = this.#judge.refusalOf(this.#proof.peer, httpCall(head, target.value.path), this.clock.now());
+    return refusal && this.#report.denied(refusal, head);
   }
 
   refused(reason: UnreadProblem): Answer {
@@ -81,6 +104,14 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
 
   closed(): void {
     this.#order.onClosed();
+  }
+
+  #targetOf(head: RequestHead): Result<AppTarget, PathProblem> {
+    if (head !== this.#lastHead) {
+      this.#lastTarget = appTarget(head);
+      this.#lastHead = head;
+    }
+    return this.#lastTarget!;
   }
 
   #count(head: RequestHead): void {

@@ -4,10 +4,12 @@ import type { Room } from '#agent/ceiling.ts';
 import type { RequestEnd, StreamEnd } from '#agent/http/service.ts';
 import { TrafficReport, type ReportParts, type Verdict } from '#agent/traffic-report.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type { PathProblem } from '#policy/path.ts';
+import { newDecisionId } from '#runtime/decision-id.ts';
 import { unreachable } from '#runtime/result.ts';
 import { denyReply } from './deny-reply.ts';
 import type { CallerParts } from './inbound-parts.ts';
-import type { DenyReason } from './permit.ts';
+import type { Judged, Refusal } from './permit.ts';
 
 /** Why the app cannot be asked. */
 export type AppProblem = 'app-unreachable' | 'too-many-requests';
@@ -32,15 +34,30 @@ export class InboundReport extends TrafficReport<AppProblem> {
   begun(): void {
     this.parts.counters.inboundRequests += 1;
   }
-  denied(reason: DenyReason, what: Refused): Answer {
+  denied({ reason, rule }: Refusal, what: Refused): Answer {
     const { status, title } = denyReply(reason);
-    return this.logDenied(what, problemAnswer(status, title, this.decide('denied', reason, reason)));
+    const decisionId = newDecisionId();
+    this.countFailure(reason);
+    this.#tell('denied', { reason, ...(rule !== undefined && { rule }) }, decisionId);
+    return this.logDenied(what, problemAnswer(status, title, decisionId));
+  }
+  /** Rules that look on and change nothing. */
+  noted({ audited, dryRun }: Judged['notes']): void {
+    const { emit } = this.parts;
+    const of = { principal: this.label, port: this.#port };
+    for (const rule of audited) emit({ event: 'inbound.audited', ...of, rule });
+    for (const { verdict, rule } of dryRun) emit({ event: 'inbound.on-trial', ...of, verdict, rule });
   }
   /** The port that is named is none of ours, or its protocol is another one. */
   noSuchPort(what: Refused): Answer {
     const decisionId = this.decide('refused', 'no-such-port', 'no-such-port');
     const title = what === 'opaque' ? 'This workload has no such port' : 'The destination has no such HTTP port';
     return this.logDenied(what, problemAnswer(404, title, decisionId));
+  }
+  /** Whoever reads its path next might take it for another one, so nothing can be decided about it. */
+  unclearPath(reason: PathProblem, what: Refused): Answer {
+    const decisionId = this.decide('refused', reason, 'bad-request');
+    return this.logDenied(what, problemAnswer(400, 'The path can be read in more than one way', decisionId));
   }
   /** It may, but it was not even admitted. */
   notAdmitted(problem: AppProblem, what: Refused): Answer {
@@ -77,14 +94,18 @@ export class InboundReport extends TrafficReport<AppProblem> {
     this.parts.counters.inboundOpenStreams -= 1;
   }
   protected tell(verdict: Verdict, reason: string, decisionId: string): void {
-    const { counters, emit } = this.parts;
-    if (verdict === 'failed') counters.inboundFailed += 1;
-    else counters.inboundDenied += 1;
-    emit({ event: `inbound.${verdict}`, principal: this.label, port: this.#port, reason, decisionId });
+    this.#tell(verdict, { reason }, decisionId);
   }
   protected parties({ workload }: AccessLog): Parties {
     const destination = `${workload}:${this.#port}`;
     return { direction: 'inbound', peer: this.label, client: undefined, destination };
+  }
+
+  #tell(verdict: Verdict, why: { readonly reason: string; readonly rule?: string }, decisionId: string): void {
+    const { counters, emit } = this.parts;
+    if (verdict === 'failed') counters.inboundFailed += 1;
+    else counters.inboundDenied += 1;
+    emit({ event: `inbound.${verdict}`, principal: this.label, port: this.#port, ...why, decisionId });
   }
 }
 

@@ -115,6 +115,11 @@ class TunnelServer implements H2SessionHandler, HttpConnection, TunnelStreams, P
     this.caller.close();
   }
 
+  reconsider(): void {
+    this.#requests.reconsider?.();
+    for (const stream of [...this.#connected]) stream.reconsider();
+  }
+
   drain(): void {
     if (this.#isDraining) return;
     this.#isDraining = true;

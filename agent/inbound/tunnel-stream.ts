@@ -65,6 +65,10 @@ export class TunnelStream implements H2StreamHandler, PipeOwner {
     this.#streams.closed(this);
   }
 
+  reconsider(): void {
+    this.#served?.reconsider?.();
+  }
+
   /** Its idle connection ends, a busy one after its answers. */
   drain(): void {
     this.#served?.drain();

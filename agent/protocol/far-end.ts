@@ -11,6 +11,8 @@ export interface FarEnd {
   join(caller: Pipe): HttpConnection;
   /** The caller has gone, or speaks HTTP after all. */
   letGo(): void;
+  /** What allowed it does not any more. */
+  isRevoked(): boolean;
 }
 
 /**
@@ -25,14 +27,19 @@ export interface OpaqueReport {
   upgradeEnded(end: StreamEnd): void;
 }
 
-/** `onOver`: the far end is joined or let go, and closed. Called once. */
+/** `onOver`: the far end is joined or let go, and closed. Called once. `isRevoked`: it is not allowed any more. */
 export function createFarEnd(
   pipe: Pipe,
   report: OpaqueReport,
-  { clock, onOver }: { readonly clock: Clock; readonly onOver?: () => void },
+  {
+    clock,
+    onOver,
+    isRevoked = never,
+  }: { readonly clock: Clock; readonly onOver?: () => void; readonly isRevoked?: () => boolean },
 ): FarEnd {
   return {
     pipe,
+    isRevoked,
     join(caller) {
       report.opened();
       const startedMs = clock.monotonic();
@@ -45,11 +52,23 @@ export function createFarEnd(
           });
         },
       });
-      return { drain: () => undefined, destroy: () => joined.cut() };
+      const reconsider = (): void => {
+        if (isRevoked()) joined.cut();
+      };
+      reconsider(); // meanwhile the rules may have changed
+      return {
+        drain: () => undefined,
+        destroy: () => joined.cut(),
+        reconsider,
+      };
     },
     letGo() {
       onOver?.();
       letGo(pipe, clock);
     },
   };
+}
+
+function never(): boolean {
+  return false;
 }

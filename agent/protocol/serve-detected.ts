@@ -68,6 +68,10 @@ class DetectedConnection implements HttpConnection, PipeReader {
     if (this.#phase === 'served') this.#served?.drain();
     else if (this.#phase === 'waiting' && this.#verdict === 'none' && this.#early.length === 0) this.#giveUp();
   }
+  reconsider(): void {
+    if (this.#phase === 'served') this.#served?.reconsider?.();
+    else if (this.#farEnd?.isRevoked() === true) this.destroy();
+  }
   destroy(): void {
     if (this.#phase === 'served') return this.#served?.destroy();
     this.#leave();

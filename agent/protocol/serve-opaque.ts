@@ -31,6 +31,9 @@ class OpaqueConnection implements HttpConnection, PipeReader {
   drain(): void {
     this.#joined?.drain();
   }
+  reconsider(): void {
+    this.#joined?.reconsider?.();
+  }
   destroy(): void {
     if (this.#joined !== undefined) return this.#joined.destroy();
     this.#leave();

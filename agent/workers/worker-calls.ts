@@ -3,6 +3,7 @@ import type { Address, AgentConfig } from '#agent/config-types.ts';
 import type { OpenListener, Side } from '#agent/data-path.ts';
 import type { AgentEvent } from '#agent/events.ts';
 import type { KnownWorkload } from '#agent/outbound/destination.ts';
+import type { PushedPolicies } from '#agent/policy/policy-compiler.ts';
 import type { FaultMessage } from './fault-message.ts';
 import type { IdentityMessage } from './identity-message.ts';
 
@@ -25,6 +26,7 @@ export interface WorkerCalls {
   /** Answered when new connections use it. */
   readonly identity: Call<IdentityMessage, undefined>;
   readonly workloads: Call<readonly KnownWorkload[], undefined>;
+  readonly policies: Call<PushedPolicies, undefined>;
   /** `addresses`: where the first worker listens; without them this is the first one, which chooses free ports. */
   readonly open: Call<{ readonly side: Side; readonly addresses: readonly Address[] | undefined }, Opened>;
   readonly report: Call<undefined, Report>;

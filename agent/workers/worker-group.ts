@@ -4,6 +4,7 @@ import type { DataPath, DataReport, OpenListener, Side } from '#agent/data-path.
 import { giveBackWhenIdle } from '#agent/give-back.ts';
 import type { DataPathParts } from '#agent/local-data-path.ts';
 import type { KnownWorkload } from '#agent/outbound/destination.ts';
+import { PolicyCompiler, type PushedPolicies } from '#agent/policy/policy-compiler.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 import { Heartbeat, type Standing } from './heartbeat.ts';
@@ -36,6 +37,8 @@ const endMs = 500;
 export class WorkerGroup implements DataPath {
   readonly failed: Promise<never>;
   readonly #parts: WorkerGroupParts;
+  /** Judges what is pushed before the workers get it. */
+  readonly #compiler: PolicyCompiler;
   readonly #members: readonly Member[];
   readonly #unsubscribe: () => void;
   readonly #ended = new AbortController();
@@ -44,6 +47,7 @@ export class WorkerGroup implements DataPath {
 
   constructor(parts: WorkerGroupParts) {
     this.#parts = parts;
+    this.#compiler = new PolicyCompiler(parts.config.inbound?.ports ?? []);
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(() => undefined); // whoever needs it waits for it
     this.failed = promise;
@@ -67,6 +71,13 @@ export class WorkerGroup implements DataPath {
 
   useWorkloads(workloads: readonly KnownWorkload[]): void {
     this.#tell('workloads', workloads);
+  }
+
+  usePolicies(pushed: PushedPolicies): string | undefined {
+    const compiled = this.#compiler.compile(pushed);
+    if (!compiled.ok) return compiled.reason;
+    this.#tell('policies', pushed);
+    return undefined;
   }
 
   async report(): Promise<DataReport> {

@@ -13,6 +13,7 @@ import type { WatchRequest, WatchResponse, Workload } from '#proto/messages.ts';
 import { Fault } from '#runtime/fault.ts';
 import { createFakeClock } from '#support/fake-clock.ts';
 import { bundleOf, createFakeIssuer } from '#support/fake-issuer.ts';
+import { openNoPolicies } from '#support/no-policies.ts';
 import { createTestCa } from '#support/test-ca.ts';
 
 const nowMs = Date.UTC(2026, 0, 1);
@@ -101,6 +102,7 @@ async function startIdentity() {
     ...{ workload: 'prices', trustDomain: 'shop.example', agentVersion: '0', upstreams: ['orders'] },
     ...{ store, readiness, stdin: Readable.from(['first-token\n']), clock, createClient, random: () => 0.5 },
     onWorkloads: (workloads) => void told.push(workloads),
+    openPolicies: openNoPolicies,
     emit: (event) => void events.push(event),
   });
   const stop = new AbortController();
@@ -237,6 +239,7 @@ test.each([
     },
     ...{ workload: 'prices', trustDomain: 'shop.example', agentVersion: '0', upstreams: [], store, clock },
     ...{ readiness: createReadiness(store, clock), stdin: Readable.from([]), random: () => 0.5 },
+    openPolicies: openNoPolicies,
     ...{ onWorkloads: () => undefined, emit: () => undefined, createClient: () => expect.fail('nobody is dialled') },
   });
   await expect(starting).rejects.toMatchObject({ code: 'TRUST_BUNDLE_UNUSABLE' });

@@ -15,7 +15,8 @@ import { createProofReport } from '#agent/proof/proof-report.ts';
 import { createPeerPool, type PeerPool } from '#agent/tunnel/peer-pool.ts';
 import { defaultUpstreamLimits } from '#agent/tunnel/peer.ts';
 import { appTimes, defaultLimits, defaultServerFirst, messageLimits } from '#agent/defaults.ts';
-import { indexRules } from '#policy/decide.ts';
+import { PolicyCompiler } from '#agent/policy/policy-compiler.ts';
+import { readPolicies } from '#policy/documents.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
 import type { TestDomain } from './identities.ts';
@@ -35,6 +36,8 @@ export interface HalfAgent {
 
 export interface ServingAgent extends HalfAgent {
   readonly inbound: InboundListener;
+  /** Puts these documents into force beside the ports' own lists, as if the control plane had pushed them. */
+  push(yaml: string): void;
 }
 
 export interface CallingAgent extends HalfAgent {
@@ -89,16 +92,15 @@ export async function startServing(
   options: LifeOptions & { ports: readonly InboundPortConfig[]; whenExpired?: 'keep' | 'end' },
 ): Promise<ServingAgent> {
   const agent = await halfAgent(domain, workload, options);
-  const rules = indexRules(
-    options.ports.map(({ port, allow }) => ({ name: `ports[${port}].allow`, port, principals: allow })),
-  );
+  const compiler = new PolicyCompiler(options.ports);
+  let policy = compiler.compileOwn(workload);
   const common = commonParts(agent, options);
   const inbound = await openInbound(
     {
       ...common,
       identity: agent.store,
       randomBytes,
-      rules: () => rules,
+      policy: () => policy,
       spoken: new Map(),
       answeringHttp: new Set(),
       ports: new Map(options.ports.map((port) => [port.port, port])),
@@ -109,7 +111,21 @@ export async function startServing(
     },
     { listen: local, advertise: undefined, ports: options.ports },
   );
-  return { ...agent, inbound };
+  return {
+    ...agent,
+    inbound,
+    push(yaml) {
+      const read = readPolicies(yaml, 'test.yaml');
+      if (!read.ok) throw new Error(JSON.stringify(read.reason));
+      const documents = read.value.map(({ raw }) => raw);
+      const ports = new Map(options.ports.map(({ port, protocol }) => [port, protocol]));
+      const facts = { namespace: 'default', name: workload, labels: { app: workload }, ports };
+      const compiled = compiler.compile({ documents, workload: facts });
+      if (!compiled.ok) throw new Error(compiled.reason);
+      policy = compiled.value;
+      inbound.reconsider();
+    },
+  };
 }
 
 export interface CallerOptions extends LifeOptions {

@@ -48,6 +48,7 @@ export function createDetectionStage({ only = 'any' }: { only?: 'any' | 'http' }
       story.push('let go');
       app.a.end();
     },
+    isRevoked: () => false,
   };
   let opened: ((farEnd: FarEnd | undefined) => void) | undefined;
   const servers: ProtocolServers = {

@@ -3,7 +3,12 @@ import { freePorts, startMesh, type MeshProcess } from './mesh-process.ts';
 
 export interface EchoMesh extends MeshProcess {
   /** Where the app `cart` reaches `echo`: its HTTP and WebSocket port, and its raw TCP port. */
-  readonly ports: { readonly http: number; readonly tcp: number };
+  readonly ports: {
+    readonly http: number;
+    readonly tcp: number;
+    /** Of `echo` itself, as policies name them. */
+    readonly echo: { readonly http: number; readonly tcp: number };
+  };
 }
 
 const app = join(import.meta.dirname, 'apps', 'echo.mjs');
@@ -28,5 +33,5 @@ workloads:
     env: { PORT: "${httpPort}", TCP_PORT: "${tcpPort}" }
     listens: [{ port: ${httpPort} }, { port: ${tcpPort}, protocol: tcp }]
 `);
-  return { ...mesh, ports: { http, tcp } };
+  return { ...mesh, ports: { http, tcp, echo: { http: httpPort, tcp: tcpPort } } };
 }

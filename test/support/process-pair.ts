@@ -18,6 +18,8 @@ export interface PairSettings {
   /** `limits` of both agents. */
   readonly limits?: object;
   readonly httpProxy?: boolean;
+  /** A file for prices' access log. */
+  readonly accessLog?: string;
   /** Further upstreams of cart, as in `agent.yaml`. */
   readonly upstreams?: readonly object[];
 }
@@ -46,9 +48,9 @@ export async function startProcessPair({ ports, limits = {}, ...more }: PairSett
     ...{ port, protocol, app: `127.0.0.1:${app}` },
     allow: allow.map(spiffeIdOf),
   }));
-  const prices = stack.use(
-    await startReadyAgent({ ...common('prices'), inbound: { listen: '127.0.0.1:0', ports: inboundPorts } }),
-  );
+  const inboundConfig = { listen: '127.0.0.1:0', ports: inboundPorts };
+  const log = more.accessLog === undefined ? {} : { accessLog: { to: { file: more.accessLog } } };
+  const prices = stack.use(await startReadyAgent({ ...common('prices'), inbound: inboundConfig, ...log }));
   const inbound = await prices.address('inbound');
   const peer = { workload: 'prices', spiffeId: spiffeIdOf('prices'), endpoints: [`127.0.0.1:${inbound.port}`] };
   const own = ports.map(({ port, protocol }) => ({ ...peer, port, protocol, listen: '127.0.0.1:0' }));

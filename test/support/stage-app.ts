@@ -55,7 +55,12 @@ export function stageCaller(app: StageApp, parts: StageParts): InboundCaller {
       if (typeof opaque === 'number') onOpened(refuse(problemAnswer(opaque, 'refused')));
       else
         onOpened(
-          ok({ pipe: createMemoryPipes().a, join: (pipe: Pipe) => joined(pipe, opaque), letGo: () => undefined }),
+          ok({
+            pipe: createMemoryPipes().a,
+            join: (pipe: Pipe) => joined(pipe, opaque),
+            letGo: () => undefined,
+            isRevoked: () => false,
+          }),
         );
       return () => undefined;
     },

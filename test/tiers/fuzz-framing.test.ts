@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectUnharmed, framingStory } from '#support/fuzz/framing-story.ts';
 import { startFuzzWorld, type FuzzWorld } from '#support/fuzz/fuzz-world.ts';
+import { recordingBackends, type RecordingBackend } from '#support/fuzz/recording-backends.ts';
 import { lacks } from '#support/needs.ts';
 import { figuresOf } from '#support/process-figures.ts';
 
@@ -9,10 +10,10 @@ const cases = 4_000;
 
 describe.skipIf(lacks(what, 'nginx', 'python3'))('fuzzed HTTP/1.1 through both agents', () => {
   const seed = Number(process.env['EASTWEST_FUZZ_SEED'] ?? Date.now() % 1_000_000);
-  let world: FuzzWorld;
+  let world: FuzzWorld<RecordingBackend>;
 
   beforeAll(async () => {
-    world = await startFuzzWorld();
+    world = await startFuzzWorld(recordingBackends);
     console.info(`EASTWEST_FUZZ_SEED=${seed}`);
   }, 30_000);
   afterAll(() => world[Symbol.asyncDispose]());

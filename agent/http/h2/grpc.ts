@@ -79,9 +79,12 @@ const contentType = headerField('content-type', 'application/grpc');
 
 /** An answer of ours as gRPC has it: one field section that is head and trailers at once ("Trailers-Only"). */
 export function trailersOnly(answer: Answer): HeaderField[] {
+  return [status200, contentType, ...grpcTrailers(answer)];
+}
+
+/** The end of a call whose answer has begun. */
+export function grpcTrailers(answer: Answer): HeaderField[] {
   const fields = [
-    status200,
-    contentType,
     headerField('grpc-status', String(grpcStatusOf(answer.status))),
     headerField('grpc-message', encodeMessage(answer.title)),
   ];

@@ -9,7 +9,7 @@ import type { ExchangeProblem, RequestSink, ResponseSink } from '#agent/http/mes
 import type { Forward } from '#agent/http/last-admission.ts';
 import type { Admission, RequestEnd, RequestReport } from '#agent/http/service.ts';
 import { grpcStatusIn } from './grpc.ts';
-import { agentAnswer, decisionOf, readerOf } from './h2-answer.ts';
+import { decisionOf, readerOf } from './h2-answer.ts';
 import { passableTrailers } from './h2-fields.ts';
 import { areMalformed, isConnectRequest, isMalformed, isWithoutContent } from './h2-head.ts';
 import { StreamAnswer } from './stream-answer.ts';
@@ -23,7 +23,6 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   #phase: RequestPhase = 'fresh';
   #fields: readonly HeaderField[] = [];
   #head: RequestHead | undefined;
-  #isGrpc = false;
   #report: RequestReport<P> | undefined;
   #admission: Forward<P> | undefined;
   #sink: RequestSink | undefined;
@@ -33,7 +32,6 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   #requestBytes = 0;
   #quietMs = 0;
   #dueMs = Infinity;
-  #takesGrpc = false;
 
   constructor(host: StreamHost<P>, stream: H2Stream) {
     super(stream);
@@ -97,14 +95,17 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   head(head: ResponseHead, headers: readonly HeaderField[]): void {
     if (this.#phase !== 'forwarding') return;
     this.#quietMs = 0;
-    this.#noteGrpc();
+    this.noteGrpc(this.#admission?.takesGrpc);
     this.status = head.status;
     this.decisionId = decisionOf(headers);
     if (this.decisionId !== undefined) {
       this.answeredBy = 'agent';
-      if (this.#isGrpc && this.#translated(head.status, headers)) return;
+      if (this.isGrpc && this.sayTranslated(head.status, headers)) {
+        this.#sink?.abort(); // its content is not wanted
+        return this.#answered();
+      }
     }
-    if (this.#isGrpc && head.framing.kind !== 'chunked') this.grpcStatus = grpcStatusIn(headers); // "Trailers-Only"
+    if (this.isGrpc && head.framing.kind !== 'chunked') this.grpcStatus = grpcStatusIn(headers); // "Trailers-Only"
     this.sayHead(head, headers, this.#head!.method);
   }
 
@@ -116,7 +117,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
 
   end(trailers: readonly HeaderField[]): void {
     if (this.#phase !== 'forwarding') return;
-    if (this.#isGrpc && trailers.length > 0) this.grpcStatus = grpcStatusIn(trailers);
+    if (this.isGrpc && trailers.length > 0) this.grpcStatus = grpcStatusIn(trailers);
     this.sayEnd(trailers);
     this.#answered();
   }
@@ -138,15 +139,23 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
   sweep(nowMs: number, elapsedMs: number): void {
     this.#quietMs = this.hasMoved() ? 0 : this.#quietMs + elapsedMs;
     const { stallMs } = this.#host.service.times;
-    this.#noteGrpc();
+    this.noteGrpc(this.#admission?.takesGrpc);
     // A gRPC stream may say nothing for hours: its session's life bounds it, unless bytes wait.
-    const mayBeQuiet = this.#takesGrpc && this.#phase === 'forwarding' && this.stream.unsentBytes === 0;
+    const mayBeQuiet = this.takesGrpc && this.#phase === 'forwarding' && this.stream.unsentBytes === 0;
     if (nowMs >= this.#dueMs || (this.#quietMs >= stallMs && !mayBeQuiet)) this.#expire();
   }
 
-  /** Only an app that speaks gRPC is waited for: any caller may say that it calls one. What it spoke once, holds. */
-  #noteGrpc(): void {
-    this.#takesGrpc ||= this.#isGrpc && this.#admission?.takesGrpc?.() !== false;
+  /** gRPC takes a status for the end of what has begun, others a reset. */
+  reconsider(): void {
+    if (this.#phase !== 'forwarding' && this.#phase !== 'held') return;
+    const answer = this.#host.service.revoked?.(this.#head!);
+    if (answer === undefined) return;
+    this.#sink?.abort();
+    this.decisionId = answer.decisionId;
+    if (!this.headSent) return this.#answer(answer);
+    if (!this.isGrpc) return this.#reset(h2Error.cancel);
+    this.sayGrpcEnd(answer);
+    this.#answered();
   }
 
   #begin(fields: readonly HeaderField[], end: boolean): void {
@@ -159,7 +168,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     this.#requestEnded = end;
     this.#head = head;
     if (grpc !== undefined) {
-      this.#isGrpc = true;
+      this.isGrpc = true;
       if (!grpc.ok) return this.#answer(service.refused('bad-header-value'));
       if (grpc.timeoutMs !== Infinity) this.#dueMs = service.clock.monotonic() + grpc.timeoutMs;
     }
@@ -230,17 +239,6 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
     const answer = this.#host.service.refused(reason);
     if (isMalformed(reason)) this.#reset(h2Error.protocol);
     else this.#answer(answer);
-  }
-
-  /** An agent's document instead of a gRPC status: said in gRPC's way, and its content is not wanted. */
-  #translated(status: number, headers: readonly HeaderField[]): boolean {
-    const { status: meant, instead } = agentAnswer(status, headers);
-    this.status = meant;
-    if (instead === undefined) return false;
-    this.sayOwn(instead, 'grpc');
-    this.#sink?.abort();
-    this.#answered();
-    return true;
   }
 
   #expire(): void {

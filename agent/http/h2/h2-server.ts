@@ -45,6 +45,10 @@ class H2Server<P> implements H2SessionHandler, StreamHost<P>, HttpConnection {
     this.session?.destroy(h2Error.none);
   }
 
+  reconsider(): void {
+    for (const stream of [...this.#streams]) stream.reconsider();
+  }
+
   onStream(stream: H2Stream): void {
     this.#isUsed = true;
     this.#quietMs = 0;

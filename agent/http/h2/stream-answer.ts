@@ -4,8 +4,8 @@ import type { ResponseHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { Forwarded } from '#agent/http/message.ts';
 import type { RequestEnd } from '#agent/http/service.ts';
-import { grpcStatusOf } from './grpc.ts';
-import { sendAnswer, type Reader } from './h2-answer.ts';
+import { grpcStatusOf, grpcTrailers } from './grpc.ts';
+import { agentAnswer, sendAnswer, type Reader } from './h2-answer.ts';
 import { responseFields } from './h2-fields.ts';
 
 /** What has been said to a caller on its stream so far. A stream's server is one; it says nothing twice. */
@@ -19,6 +19,8 @@ export class StreamAnswer {
   /** When the request's head was whole. */
   protected startedMs = 0;
   protected headSent = false;
+  protected isGrpc = false;
+  protected takesGrpc = false;
   /** The window or the wire is full, and `onDrain` is due. */
   protected isBlocked = false;
   protected responseBytes = 0;
@@ -68,6 +70,20 @@ export class StreamAnswer {
     this.headSent = true;
   }
 
+  /** An agent's answer to a gRPC call; true where it was a document, which was said in gRPC's way instead. */
+  protected sayTranslated(status: number, headers: readonly HeaderField[]): boolean {
+    const { status: meant, instead } = agentAnswer(status, headers);
+    this.status = meant;
+    if (instead !== undefined) this.sayOwn(instead, 'grpc');
+    return instead !== undefined;
+  }
+
+  /** A status of ours for the end of a gRPC call whose answer has begun. */
+  protected sayGrpcEnd(answer: Answer): void {
+    this.grpcStatus = grpcStatusOf(answer.status);
+    this.sayEnd(grpcTrailers(answer));
+  }
+
   /** An answer of ours, whole; only where no head was sent. */
   protected sayOwn(answer: Answer, reader: Reader): void {
     this.#pending = undefined;
@@ -75,6 +91,11 @@ export class StreamAnswer {
     this.decisionId = answer.decisionId;
     if (reader === 'grpc') this.grpcStatus = grpcStatusOf(answer.status);
     sendAnswer(this.stream, answer, reader);
+  }
+
+  /** Only an app that speaks gRPC is waited for: any caller may say that it calls one. What it spoke once, holds. */
+  protected noteGrpc(takesGrpc: (() => boolean) | undefined): void {
+    this.takesGrpc ||= this.isGrpc && takesGrpc?.() !== false;
   }
 
   /** Whether some of what waited has gone since the last call. */

@@ -7,6 +7,8 @@ export interface Listed {
   place: number;
   /** Called once in a while: `elapsedMs` since the last time. */
   sweep(nowMs: number, elapsedMs: number): void;
+  /** It may not be allowed any more. */
+  reconsider(): void;
 }
 
 /** The session whose streams carry requests. */

@@ -1,52 +1,77 @@
 import { beforeAll, expect, test } from 'vitest';
 import { PortJudge } from '#agent/inbound/permit.ts';
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
-import { indexRules } from '#policy/decide.ts';
+import { compilePolicies, type CompiledPolicy } from '#policy/compile.ts';
+import { localPolicy } from '#policy/local-policy.ts';
+import type { DenyEntry, PolicyDocument } from '#policy/model.ts';
 import { createTestDomain, type TestDomain } from '#support/identities.ts';
 
 let domain: TestDomain;
 let cart: VerifiedPeer;
+let now: number;
 
 beforeAll(async () => {
   domain = await createTestDomain();
   const { svid } = await domain.identity('cart', 60_000);
   cart = { spiffeId: svid.spiffeId, svid };
+  now = svid.notBeforeMs;
 });
+
+function compiled(...documents: PolicyDocument[]): CompiledPolicy {
+  const facts = { namespace: 'shop', name: 'prices', labels: {}, ports: undefined };
+  const policy = compilePolicies(documents, facts);
+  if (!policy.ok) throw new Error('does not compile');
+  return policy.value;
+}
 
 const rulesFor = (...workloads: string[]) =>
-  indexRules([{ name: 'ports[7002].allow', port: 7002, principals: workloads.map((name) => domain.spiffeId(name)) }]);
+  compiled(localPolicy([{ port: 7002, allow: workloads.map((name) => domain.spiffeId(name)) }]));
+
+/** What comes of an opaque call. */
+function judged(policy: CompiledPolicy, port = 7002, nowMs = now) {
+  const judge = new PortJudge(() => policy, port);
+  const standing = judge.standing(cart, nowMs);
+  return standing.ok ? judge.judge(standing.value, undefined).permit : standing;
+}
 
 test('a caller that a rule names is admitted, with the rule in its permit, and nobody else', () => {
-  const rules = rulesFor('cart');
-  const now = cart.svid.notBeforeMs;
-  expect(new PortJudge(() => rules, 7002).judge(cart, now)).toMatchObject({
-    ok: true,
-    value: { principal: cart.spiffeId, rule: 'ports[7002].allow' },
-  });
-  expect(new PortJudge(() => rules, 7003).judge(cart, now)).toEqual({ ok: false, reason: 'no-rule-matches' });
-  const none = rulesFor('orders');
-  expect(new PortJudge(() => none, 7002).judge(cart, now)).toEqual({ ok: false, reason: 'no-rule-matches' });
+  const admitted = { ok: true, value: { principal: cart.spiffeId, rule: 'ports[7002].allow' } };
+  expect(judged(rulesFor('cart'))).toMatchObject(admitted);
+  expect(judged(rulesFor('cart'), 7003)).toEqual({ ok: false, reason: { reason: 'no-rule-matches' } });
+  expect(judged(rulesFor('orders'))).toEqual({ ok: false, reason: { reason: 'no-rule-matches' } });
 });
 
-test('the verdict stands as long as caller and rules are the same, and falls with either', async () => {
+test('a standing is the same as long as caller and rules are, and another with either', async () => {
   let rules = rulesFor('cart');
   const judge = new PortJudge(() => rules, 7002);
-  const now = cart.svid.notBeforeMs;
-  const first = judge.judge(cart, now);
-  expect(judge.judge(cart, now)).toBe(first);
+  const first = judge.standing(cart, now);
+  expect(judge.standing(cart, now)).toBe(first);
   rules = rulesFor('orders');
-  expect(judge.judge(cart, now).ok).toBe(false);
+  expect(judge.standing(cart, now)).not.toBe(first);
+  expect(judge.refusalOf(cart, undefined, now)).toEqual({ reason: 'no-rule-matches' });
   rules = rulesFor('cart');
-  expect(judge.judge(cart, now).ok).toBe(true);
+  expect(judge.refusalOf(cart, undefined, now)).toBeUndefined();
   const { svid } = await domain.identity('cart', 60_000);
-  const proved = { spiffeId: svid.spiffeId, svid };
-  expect(judge.judge(proved, now)).not.toBe(judge.judge(cart, now));
+  const before = judge.standing(cart, now);
+  expect(judge.standing({ spiffeId: svid.spiffeId, svid }, now)).not.toBe(before);
 });
 
 test('a caller whose certificate has expired is nobody any more, whatever was said of it before (A46)', () => {
   const rules = rulesFor('cart');
-  const judge = new PortJudge(() => rules, 7002);
   const { notAfterMs } = cart.svid;
-  expect(judge.judge(cart, notAfterMs - 1).ok).toBe(true);
-  expect(judge.judge(cart, notAfterMs)).toEqual({ ok: false, reason: 'peer-svid-expired' });
+  expect(judged(rules, 7002, notAfterMs - 1).ok).toBe(true);
+  expect(judged(rules, 7002, notAfterMs)).toEqual({ ok: false, reason: { reason: 'peer-svid-expired' } });
+});
+
+test.each([
+  ['its name', () => ({ spiffeId: cart.spiffeId })],
+  ['its certificate', () => ({ serial: cart.svid.serialHex })],
+  ['its key', () => ({ keyThumbprint: cart.svid.keyThumbprint })],
+])('a caller of whom a deny list has %s is refused until the entry ends (A46)', (_what, target) => {
+  const entry = { ...target(), reason: 'stolen laptop', expiresAtMs: now + 5_000 } as DenyEntry;
+  const list = { kind: 'DenyList', namespace: 'shop', name: 'lost', entries: [entry] } as const;
+  const policy = compiled(localPolicy([{ port: 7002, allow: [cart.spiffeId] }]), list);
+  const refusal = { reason: 'denied-by-list', rule: 'stolen laptop' };
+  expect(judged(policy)).toEqual({ ok: false, reason: refusal });
+  expect(judged(policy, 7002, now + 5_000).ok).toBe(true);
 });

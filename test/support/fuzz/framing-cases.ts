@@ -26,7 +26,7 @@ const targets = mostly(
   '/n{ID}/{K}',
   25,
   ...['http://prices/n{ID}/{K}', '/n{ID}/{K}?a=b&c', '/n{ID}/{K}#x', '/n{ID}/{K} x', 'n{ID}/{K}', '/n{ID}/\t{K}'],
-  ...['/n{ID}/../{K}', '/n{ID}/%2e/{K}', 'http:///n{ID}/{K}', 'https://prices/n{ID}/{K}', '//n{ID}/{K}', '/n{ID}/é'],
+  ...['/x/../n{ID}/{K}', '/n{ID}/%2e/{K}', 'http:///n{ID}/{K}', 'https://prices/n{ID}/{K}', '//n{ID}/{K}', '/n{ID}/é'],
 );
 const hosts = mostly(
   `Host: prices${crlf}`,

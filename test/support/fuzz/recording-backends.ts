@@ -1,14 +1,12 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '#support/agent-process.ts';
 import { startPythonApp } from '#support/python-app.ts';
-import { untilOpen } from '#support/until-open.ts';
+import { startNginx } from './nginx.ts';
 
 /** One request as a backend read it. */
 export interface BackendRequest {
@@ -36,7 +34,7 @@ export interface RecordingBackend extends AsyncDisposable {
 
 export const sha1Of = (bytes: Buffer | string): string => createHash('sha1').update(bytes).digest('hex');
 
-export async function startNodeBackend(): Promise<RecordingBackend> {
+async function startNodeBackend(): Promise<RecordingBackend> {
   const requests: BackendRequest[] = [];
   const faults: string[] = [];
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
@@ -83,14 +81,10 @@ function isTolerable({ code = '' }: NodeJS.ErrnoException): boolean {
 }
 
 /** nginx reads every body whole, and only then asks itself for the answer. */
-export async function startNginxBackend(): Promise<RecordingBackend> {
-  const folder = mkdtempSync(join(tmpdir(), 'eastwest-nginx-'));
+async function startNginxBackend(): Promise<RecordingBackend> {
   const [port, inner] = [await freePort(), await freePort()];
-  writeFileSync(join(folder, 'nginx.conf'), nginxConfig(folder, port, inner));
-  const words = ['-p', folder, '-c', 'nginx.conf', '-e', join(folder, 'error.log')];
-  const child = spawn('nginx', words, { stdio: ['ignore', 'ignore', 'inherit'] });
-  await untilOpen(port);
-  const read = (name: string): string[] => readFileSync(join(folder, name), 'latin1').split('\n').slice(0, -1);
+  const nginx = await startNginx(port, (folder) => nginxConfig(folder, port, inner));
+  const read = (name: string): string[] => readFileSync(join(nginx.folder, name), 'latin1').split('\n').slice(0, -1);
   return {
     name: 'nginx',
     port,
@@ -105,32 +99,14 @@ export async function startNginxBackend(): Promise<RecordingBackend> {
         /client sent(?! invalid method| duplicate header line: "Expect)|\[(warn|error|crit|alert|emerg)\]/.test(line),
       ),
     }),
-    [Symbol.asyncDispose]: () => endBackend(child, folder),
+    [Symbol.asyncDispose]: () => nginx[Symbol.asyncDispose](),
   };
 }
 
 function nginxConfig(folder: string, port: number, inner: number): string {
   const echo = '"$request_method $request_uri"';
   return `
-daemon off;
-worker_processes 1;
-error_log ${folder}/error.log info;
-pid ${folder}/nginx.pid;
-events { worker_connections 4096; }
-http {
   log_format heard escape=json '{"method":"$request_method","target":"$request_uri","status":"$status","body":"$request_body"}';
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
-  underscores_in_headers on;
-  client_max_body_size 0;
-  client_body_buffer_size 1m;
-  large_client_header_buffers 8 64k;
-  keepalive_requests 100000000;
-  keepalive_timeout 120s;
-  access_log off;
   upstream inner { server 127.0.0.1:${inner}; keepalive 16; }
   server {
     listen 127.0.0.1:${port} backlog=511;
@@ -140,12 +116,10 @@ http {
   server {
     listen 127.0.0.1:${inner} backlog=511;
     location / { return 200 ${echo}; }
-  }
-}
-`;
+  }`;
 }
 
-export async function startPythonBackend(): Promise<RecordingBackend> {
+async function startPythonBackend(): Promise<RecordingBackend> {
   const requests: BackendRequest[] = [];
   const faults: string[] = [];
   const app = await startPythonApp<BackendRequest & { readonly fault?: string }>('recording-server.py', (said) => {
@@ -160,9 +134,4 @@ export async function startPythonBackend(): Promise<RecordingBackend> {
   };
 }
 
-async function endBackend(child: ChildProcess, folder: string): Promise<void> {
-  const ended = once(child, 'exit');
-  child.kill('SIGTERM');
-  if (child.exitCode === null && child.signalCode === null) await ended;
-  rmSync(folder, { recursive: true, force: true });
-}
+export const recordingBackends = { Node: startNodeBackend, nginx: startNginxBackend, Python: startPythonBackend };

@@ -1,7 +1,7 @@
 /** One request as a reader of the test's own understands it: no code of ours has a part in it. */
 export interface ReferenceRequest {
   readonly method: string;
-  /** Origin form: of an absolute target the path and query. */
+  /** As an app may receive it: in origin form, without dot segments and empty ones. */
   readonly target: string;
   readonly body: Buffer;
   /** False: its head is whole, its body breaks the rules or is cut off. */
@@ -75,10 +75,18 @@ function readHead(text: string, start: number): Head | Problem {
 }
 
 function originOf(target: string): string | undefined {
-  if (target.startsWith('/') || target === '*') return target;
+  if (target === '*') return target;
+  if (target.startsWith('/')) return withoutDots(target);
   const [, path] = /^https?:\/\/[^/?#]+([/?][^#]*)?$/i.exec(target) ?? [];
   if (!/^https?:/i.test(target)) return undefined;
-  return path === undefined || path.startsWith('?') ? `/${path ?? ''}` : path;
+  return path === undefined || path.startsWith('?') ? `/${path ?? ''}` : withoutDots(path);
+}
+
+/** As a URL parser (WHATWG) reads the path, once its slashes are merged; the query as it came. */
+function withoutDots(target: string): string {
+  const end = target.search(/\?|$/);
+  const path = target.slice(0, end).replaceAll(/\/+/g, '/');
+  return new URL(path, 'http://prices').pathname + target.slice(end);
 }
 
 type Body = { readonly content: string; readonly end: number; readonly problem?: undefined };

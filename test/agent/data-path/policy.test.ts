@@ -1,0 +1,196 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { http2Client, startHttp2App } from '#support/h2-apps.ts';
+import { send } from '#support/pair-world.ts';
+import { usePairWorld } from '#support/use-pair-world.ts';
+
+const world = await usePairWorld();
+
+/** One document, for workloads of cart's namespace. */
+function policy(spec: string, name = 'rules'): string {
+  return `apiVersion: eastwest.dev/v1
+kind: AuthorizationPolicy
+metadata: { namespace: default, name: ${name} }
+spec: ${spec}
+---
+`;
+}
+
+const cart = () => world.domain.spiffeId('cart').slice('spiffe://'.length);
+const reads = () =>
+  policy(`{ rules: [{ from: [{ source: { principals: [${cart()}] } }],
+    to: [{ operation: { methods: [GET], paths: ['/prices/{id}', '/live'] } }] }] }`);
+const shut = () => policy(`{ action: DENY, rules: [{ from: [{ source: { principals: [${cart()}] } }] }] }`, 'shut');
+const others = policy('{ rules: [{ from: [{ source: { principals: [test.example/ns/default/sa/orders] } }] }] }');
+
+/** Reads everything; resolves once the other end is gone. */
+function gone(stream: Socket | IncomingMessage): Promise<unknown> {
+  stream.on('error', () => undefined).resume();
+  return new Promise((resolve) => stream.once('close', resolve));
+}
+
+describe('pushed documents decide about each request', () => {
+  test.each(['http', 'http2', 'auto'] as const)(
+    'by method and path, to an app that is declared %s',
+    async (protocol) => {
+      const heard: string[] = [];
+      const http2App = async (): Promise<number> => {
+        const app = await startHttp2App((stream, headers) => {
+          heard.push(String(headers[':path']));
+          stream.respond({ ':status': 200 });
+          stream.end();
+        });
+        world.onEnd(() => app.end());
+        return app.port;
+      };
+      const httpApp = (): Promise<number> =>
+        world.httpApp((incoming, reply) => {
+          heard.push(incoming.url ?? '');
+          reply.end();
+        });
+      const { port, prices } = await world.pair(protocol === 'http2' ? await http2App() : await httpApp(), {
+        protocol,
+        allow: [],
+      });
+      expect((await send(port, { path: '/prices/7' })).status).toBe(403);
+      prices.push(reads());
+      expect((await send(port, { path: '/prices/7?currency=EUR' })).status).toBe(200);
+      expect(
+        (await send(port, { path: '/x/../prices/%37' })).status,
+        'A56: decided on and delivered in one spelling',
+      ).toBe(200);
+      expect((await send(port, { path: '/prices/7/history' })).status).toBe(403);
+      expect((await send(port, { path: '/prices/7', method: 'DELETE' })).status).toBe(403);
+      expect(heard).toEqual(['/prices/7?currency=EUR', '/prices/7']);
+      expect(prices.events).toContainEqual(
+        expect.objectContaining({ event: 'inbound.denied', reason: 'no-rule-matches' }),
+      );
+    },
+  );
+
+  test('S87: an upload is refused at its head, and no byte of it reaches the app', async () => {
+    let bytes = 0;
+    const app = await world.httpApp((incoming) => incoming.on('data', (piece: Buffer) => (bytes += piece.length)));
+    const { port, prices } = await world.pair(app, { allow: [] });
+    prices.push(reads());
+    for (const expects of [undefined, '100-continue']) {
+      const headers = { 'content-length': 1_000_000_000, ...(expects && { expect: expects }) };
+      const upload = request({ port, host: '127.0.0.1', method: 'POST', path: '/prices/1', headers });
+      upload.on('error', () => undefined);
+      upload.write(Buffer.alloc(100_000));
+      const [reply] = (await once(upload, 'response')) as [IncomingMessage];
+      expect(reply.statusCode).toBe(403);
+      upload.destroy();
+    }
+    const session = http2Client(port);
+    world.onEnd(() => session.destroy());
+    const stream = session.request({ ':method': 'POST', ':path': '/prices/1', 'content-length': '1000000000' });
+    stream.on('error', () => undefined).write(Buffer.alloc(100_000));
+    expect((await once(stream, 'response'))[0]).toMatchObject({ ':status': 403 });
+    expect(bytes).toBe(0);
+  });
+
+  test('rules that look on are told each time, and change nothing', async () => {
+    const app = await world.httpApp((_, reply) => reply.end());
+    const { port, prices } = await world.pair(app);
+    prices.push(
+      policy('{ action: AUDIT, rules: [{ to: [{ operation: { paths: [/a] } }] }] }', 'watch') +
+        policy('{ action: DENY, rules: [{ dryRun: true, to: [{ operation: { paths: [/a] } }] }] }', 'trial'),
+    );
+    for (let count = 0; count < 3; count += 1) expect((await send(port, { path: '/a' })).status).toBe(200);
+    const told = prices.events.filter(({ event }) => event === 'inbound.audited' || event === 'inbound.on-trial');
+    expect(told.map((event) => ('verdict' in event ? event.verdict : 'audited'))).toEqual(
+      Array.from({ length: 3 }, () => ['audited', 'would-deny']).flat(),
+    );
+  });
+});
+
+describe('what runs ends within a second once it is not allowed any more, and nothing else does (A45, A46)', () => {
+  const ms = 1_000;
+
+  test('a request without an answer gets 403, one that is being answered is cut', async () => {
+    const app = await world.httpApp((incoming, reply) => {
+      if (incoming.url === '/half') reply.write('half');
+    });
+    const { port, prices } = await world.pair(app);
+    const waiting = send(port, { path: '/silent' });
+    const asked = request({ port, host: '127.0.0.1', path: '/half' }).on('error', () => undefined);
+    const [half] = (await once(asked.end(), 'response')) as [IncomingMessage];
+    const halfGone = gone(half);
+    await expect.poll(() => prices.counters.inboundRequests).toBe(2);
+    const before = performance.now();
+    prices.push(shut());
+    expect((await waiting).status).toBe(403);
+    await halfGone;
+    expect(half.complete).toBe(false);
+    expect(performance.now() - before).toBeLessThan(ms);
+    await expect.poll(() => prices.counters.inboundRequestsInFlight).toBe(0);
+  });
+
+  test.each([
+    ['WebSocket', 'http', 'GET /live HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'],
+    ['TCP stream', 'tcp', 'hello'],
+    ['stream that was found to be opaque', 'auto', '\0'],
+  ] as const)('a %s is closed', async (_what, protocol, begins) => {
+    const accept = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+    const app = await world.tcpApp(
+      (socket) => void socket.once('data', () => socket.write(protocol === 'http' ? accept : 'hello')),
+    );
+    const { port, prices } = await world.pair(app, { protocol });
+    const caller = connect(port, '127.0.0.1').on('error', () => undefined);
+    caller.write(begins);
+    await once(caller, 'data');
+    await expect.poll(() => prices.counters.inboundOpenStreams).toBe(1);
+    prices.push(others);
+    expect(prices.counters.inboundOpenStreams, 'other rules than those about cart end nothing').toBe(1);
+    const before = performance.now();
+    prices.push(shut());
+    await gone(caller);
+    expect(performance.now() - before).toBeLessThan(ms);
+    expect(prices.counters.inboundOpenStreams).toBe(0);
+  });
+
+  test('a gRPC stream ends with a status', async () => {
+    const app = await startHttp2App((stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.write(Buffer.alloc(5));
+    });
+    world.onEnd(() => app.end());
+    const { port, prices } = await world.pair(app.port, { protocol: 'http2' });
+    const session = http2Client(port);
+    world.onEnd(() => session.destroy());
+    const call = {
+      ':method': 'POST',
+      ':path': '/shop.Prices/Watch',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    };
+    const stream = session.request(call);
+    const trailers = once(stream, 'trailers');
+    stream.resume();
+    await once(stream, 'response');
+    const before = performance.now();
+    prices.push(shut());
+    expect((await trailers)[0]).toMatchObject({ 'grpc-status': '7' });
+    expect(performance.now() - before).toBeLessThan(ms);
+  });
+
+  test('a caller on a deny list is out, also on the connection that it has', async () => {
+    const app = await world.httpApp((_, reply) => reply.end());
+    const { port, prices } = await world.pair(app);
+    expect((await send(port)).status).toBe(200);
+    prices.push(`apiVersion: eastwest.dev/v1
+kind: DenyList
+metadata: { namespace: default, name: lost }
+spec: { entries: [{ spiffeId: '${world.domain.spiffeId('cart')}', reason: lost laptop }] }
+`);
+    expect((await send(port)).status).toBe(403);
+    expect(prices.events).toContainEqual(
+      expect.objectContaining({ event: 'inbound.denied', reason: 'denied-by-list', rule: 'lost laptop' }),
+    );
+    prices.push('');
+    expect((await send(port)).status).toBe(200);
+  });
+});
