@@ -1,5 +1,6 @@
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import { compilePolicies, type CompiledPolicy } from '#policy/compile.ts';
+import { mtlsModeOf } from '#policy/decide.ts';
 import { toPolicy } from '#policy/documents.ts';
 import { localPolicy } from '#policy/local-policy.ts';
 import type { PolicyDocument, WorkloadFacts } from '#policy/model.ts';
@@ -30,7 +31,10 @@ export class PolicyCompiler {
       policies.push(policy.value);
     }
     const compiled = compilePolicies(policies, workload);
-    return compiled.ok ? compiled : refuse(textOf(compiled.reason[0], compiled.reason[0]?.policy));
+    if (!compiled.ok) return refuse(textOf(compiled.reason[0], compiled.reason[0]?.policy));
+    const lax = [...(workload.ports?.keys() ?? [])].find((port) => mtlsModeOf(compiled.value, port) !== 'STRICT');
+    if (lax === undefined) return compiled;
+    return refuse(`a PeerAuthentication makes port ${lax} PERMISSIVE: this agent takes mTLS only, write STRICT`);
   }
 
   /** What decides before anything is pushed. */

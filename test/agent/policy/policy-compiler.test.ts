@@ -58,3 +58,13 @@ test('before anything is pushed the lists of the workload’s own file decide', 
   });
   expect(decide(own, { principal: prices.value, port: 7002, http: undefined }).allow).toBe(false);
 });
+
+test('a port that would take plaintext callers is refused: nothing here serves them', () => {
+  const lax = rawOf(`apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: lax, namespace: shop }
+spec: { mtls: { mode: PERMISSIVE } }
+`);
+  const compiled = new PolicyCompiler(inbound.ports).compile({ documents: [lax], workload: facts });
+  expect(compiled).toMatchObject({ ok: false, reason: expect.stringContaining('port 7002 PERMISSIVE') });
+});
