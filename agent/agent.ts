@@ -86,6 +86,7 @@ async function control(core: Running, phases: Phases): Promise<void> {
       readiness: readiness.report(),
       ...(await dataPath.report()),
     }),
+    decision: (id) => dataPath.decision(id),
     drain: () => drain.abort(),
     renew: () => source.renewNow(),
   });

@@ -2,6 +2,7 @@ import type { AgentCounters } from './admin/metrics.ts';
 import type { Address } from './config-types.ts';
 import type { KnownWorkload } from './outbound/destination.ts';
 import type { PushedPolicies } from './policy/policy-compiler.ts';
+import type { ToldDecision } from './policy/told-decision.ts';
 
 /** `outbound`: what the app calls. `inbound`: what peers call. */
 export type Side = 'outbound' | 'inbound';
@@ -44,6 +45,8 @@ export interface DataPath {
   useWorkloads(workloads: readonly KnownWorkload[]): void;
   /** Who may call, as far as the control plane says. Returns why that cannot be; then everything is as it was. */
   usePolicies(pushed: PushedPolicies): string | undefined;
+  /** Why a call was refused; undefined: nobody knows (any more). */
+  decision(id: string): Promise<ToldDecision | undefined>;
   /** Never waits for longer than a moment. */
   report(): Promise<DataReport>;
   /** That side accepts nothing new: idle connections end, the others after what they do. */

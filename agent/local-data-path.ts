@@ -15,10 +15,12 @@ import { createDeadlines } from './http/deadlines.ts';
 import type { IdentityStore } from './identity/store.ts';
 import type { InboundParts } from './inbound/inbound-parts.ts';
 import { PeerShares } from './inbound/peer-shares.ts';
+import { RefusalBook } from './inbound/refusal-book.ts';
 import { openInbound, type InboundListener } from './inbound/listener.ts';
 import { listen, type Listen } from './listen.ts';
 import { createDestinations } from './outbound/destination.ts';
 import { PolicyCompiler } from './policy/policy-compiler.ts';
+import { tellDecision } from './policy/told-decision.ts';
 import { openOutbound, type OutboundListener } from './outbound/listener.ts';
 import { createProofReport } from './proof/proof-report.ts';
 import { createPeerPool } from './tunnel/peer-pool.ts';
@@ -81,6 +83,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
     inFlight: inFlight[of],
   });
   const compiler = new PolicyCompiler(config.inbound?.ports ?? []);
+  const refusals = new RefusalBook();
   let policy = compiler.compileOwn(config.workload);
   let outbound: OutboundListener | undefined;
   let inbound: InboundListener | undefined;
@@ -116,7 +119,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       const common = { times: peerTimes(config.limits), listen: listenAs, maxConnections: maxConnections(parts) };
       if (config.inbound) {
         inbound = await openInbound(
-          { ...shared('inbound'), ...inboundParts(parts), ...common, shares, policy: () => policy },
+          { ...shared('inbound'), ...inboundParts(parts), ...common, shares, policy: () => policy, refusals },
           config.inbound,
         );
       }
@@ -135,6 +138,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       inbound?.reconsider();
       return undefined;
     },
+    decision: (id) => Promise.resolve(tellDecision(id, refusals, compiler)),
     report() {
       measure();
       const connections = {

@@ -110,8 +110,14 @@ export const commands: readonly Command[] = [
   {
     name: 'explain',
     summary: 'say why policies allow or refuse a call, and the smallest edit that would allow it',
-    positionals: ['[METHOD]', '[PATH]'],
+    positionals: ['[METHOD|DECISION-ID]', '[PATH]'],
     options: {
+      agent: {
+        value: 'SOCKET',
+        isList: true,
+        help: 'admin socket of an agent to ask for the decision; again for more',
+      },
+      'state-dir': stateDir,
       policies: { value: 'FILE|DIR', isList: true, help: 'a YAML file, or a folder of them; again for more' },
       from: { value: 'WORKLOAD', help: 'who calls: cart, shop/cart (namespace first) or a SPIFFE ID' },
       plaintext: { help: 'instead of --from: a caller who proves nothing' },
@@ -128,9 +134,12 @@ export const commands: readonly Command[] = [
     examples: [
       ['eastwest explain --policies policies/ --from cart --to payments GET /prices/1', 'a request'],
       ['eastwest explain --policies p.yaml --from shop/cart --to shop/db --port 5432', 'an opaque call'],
+      ['eastwest explain J7eKx0pW_2aQ', 'a refusal of a running `up`, by its x-eastwest-decision'],
+      ['eastwest explain J7eKx0pW_2aQ --agent /run/eastwest/admin.sock', 'of this agent'],
     ],
     notes: [
-      'Reads files only: no mesh must run. The engine is the one that the agents use.',
+      'With --policies it reads files only: no mesh must run. The engine is the one that the agents use.',
+      'A decision is explained by the rules as they stood. Agents keep the last 1,000 refusals, until they end.',
       'Exit code: 0 if the call is allowed, 1 if it is refused, 2 if the question or a policy cannot be read.',
       'Of deny lists, entries that name the SPIFFE ID of the caller count; serials and keys are not known here.',
     ],

@@ -1,12 +1,15 @@
 import { explanationText } from '#policy/explain-text.ts';
 import { callOf, explainedOrThrow } from './asked-call.ts';
 import { UsageError, type Arguments, type Run } from './edge.ts';
+import { explainDecision } from './explain-decision.ts';
 import { readPolicyFiles } from './policy-files.ts';
 import { workloadNamed } from './workload-names.ts';
 
 /** `eastwest explain`: what the policies in these files say to one call, rule by rule, without a running mesh. */
 export const run: Run = async (args, edge) => {
-  refuseDecisionId(args);
+  const [only, ...others] = args.positionals;
+  if (only !== undefined && others.length === 0 && args.lists['policies'] === undefined)
+    return explainDecision(only, args, edge);
   const { from, to, policies } = questionOf(args);
   const documents = readPolicyFiles(policies, edge);
   const [method, path] = args.positionals;
@@ -18,15 +21,6 @@ export const run: Run = async (args, edge) => {
   edge.stdout.write(args.flags.has('json') ? `${JSON.stringify(explanation)}\n` : explanationText(explanation));
   return explanation.verdict === 'allow' ? 0 : 1;
 };
-
-function refuseDecisionId({ positionals }: Arguments): void {
-  const [id] = positionals;
-  if (positionals.length !== 1) return;
-  throw new UsageError(
-    `the decision ${id} is known only to a running agent, and this command asks none`,
-    'find the ID in the log of the agent that refused, or ask about the call: see `eastwest explain --help`',
-  );
-}
 
 interface Question {
   readonly from: string | undefined;

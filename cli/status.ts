@@ -26,7 +26,12 @@ export async function readSummary(args: Arguments, edge: Edge): Promise<Summary>
   return (await ask('/status', args, edge)) as Summary;
 }
 
-async function ask(path: '/status' | '/view', { values }: Arguments, edge: Edge): Promise<unknown> {
+/** Admin sockets of the agents that a running `up` has, by workload. Throws `Fault` NOT_UP. */
+export async function readAgentSockets(args: Arguments, edge: Edge): Promise<Readonly<Record<string, string>>> {
+  return (await ask('/agents', args, edge)) as Readonly<Record<string, string>>;
+}
+
+async function ask(path: '/status' | '/view' | '/agents', { values }: Arguments, edge: Edge): Promise<unknown> {
   const stateDir = resolve(edge.cwd, values['state-dir'] ?? defaultStateDir);
   const run = readRunFile(stateDir);
   const hint = 'start one with `eastwest up`, or name its folder: --state-dir DIR';

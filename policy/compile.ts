@@ -163,5 +163,5 @@ export function ruleName(policy: PolicyName, rule: Rule): string {
 }
 
 export function documentName({ namespace, name }: PolicyName): string {
-  return `${namespace}/${name}`;
+  return namespace === '' ? name : `${namespace}/${name}`;
 }

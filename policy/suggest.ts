@@ -82,7 +82,7 @@ function exempt({ policy }: PolicyReading, reading: RuleReading, caller: string)
 /** Ways by the ALLOW rules there are, the cheapest first; of equal ones that by which the caller gets least. */
 function edited({ readings, call }: Refusal, caller: string): Candidate[] {
   const ways = readings
-    .filter(({ document }) => document.action === 'ALLOW')
+    .filter(({ document }) => document.action === 'ALLOW' && document.namespace !== '') // a workload's own file is no document
     .flatMap((policy) => policy.rules.map((reading) => ({ policy, reading })))
     .toSorted((a, b) => breadth(a.policy, a.reading) - breadth(b.policy, b.reading))
     .flatMap(({ policy, reading }) => waysInto(policy, reading, { call, caller }));

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { unreachable } from '#runtime/result.ts';
 import type { AdminConfig, AgentConfig } from '#agent/config-types.ts';
+import type { ToldDecision } from '#agent/policy/told-decision.ts';
 import { renderMetrics } from './exposition.ts';
 import type { ReadinessReport } from './readiness.ts';
 import { describeStatus, type AgentFacts } from './status.ts';
@@ -27,6 +28,8 @@ export interface AdminActions {
   facts(): Promise<AgentFacts>;
   /** Holds paths and addresses only: a secret has no field to be in. */
   readonly config: AgentConfig;
+  /** Why a call was refused; undefined: nobody knows (any more). */
+  decision(id: string): Promise<ToldDecision | undefined>;
   drain(): void;
   renew(): void;
 }
@@ -43,6 +46,8 @@ const routes = {
 
 export async function answerAdmin(request: AdminRequest, door: Door, actions: AdminActions): Promise<AdminReply> {
   if (door.kind === 'tcp' && !isOwnHost(request.host, door.reachableFrom)) return plain(421, 'this is not that host\n');
+  const [, decision] = /^\/decisions\/([\w-]{1,40})$/.exec(request.path) ?? [];
+  if (decision !== undefined && door.kind === 'socket' && request.method === 'GET') return tell(decision, actions);
   if (!isRoute(request.path)) return plain(404, 'not found\n');
   const route = routes[request.path];
   if (route.door === 'socket' && door.kind !== 'socket') return plain(404, 'not found\n');
@@ -79,6 +84,11 @@ async function answer(path: keyof typeof routes, actions: AdminActions): Promise
     default:
       return unreachable(path);
   }
+}
+
+async function tell(id: string, actions: AdminActions): Promise<AdminReply> {
+  const told = await actions.decision(id);
+  return told === undefined ? plain(404, 'no such decision\n') : json(200, told);
 }
 
 /**

@@ -112,8 +112,16 @@ class Caller implements InboundCaller {
     const standing = judge.standing(peer, this.#parts.clock.now());
     const permit = standing.ok ? this.#permitOf(judge, standing.value, report) : standing;
     if (permit.ok) return this.#openApp(permit.value, { port, report, judge, onOpened });
-    onOpened(refuse(report.denied(permit.reason, 'opaque')));
+    onOpened(refuse(this.#deny(permit.reason, port.port, report)));
     return () => undefined;
+  }
+
+  #deny(refusal: Refusal, port: number, report: InboundReport): Answer {
+    const { clock, policy, refusals } = this.#parts;
+    const answer = report.denied(refusal, 'opaque');
+    const call = { principal: this.#proof.peer.spiffeId, port, http: undefined };
+    refusals.keep(answer.decisionId, { atMs: clock.now(), refusal, call, policy: policy() });
+    return answer;
   }
 
   #permitOf(judge: PortJudge, standing: Standing, report: InboundReport): Result<Permit, Refusal> {
@@ -160,7 +168,7 @@ class Caller implements InboundCaller {
       report.answered();
       const isRevoked = (): boolean => {
         const refusal = judge.refusalOf(this.#proof.peer, undefined, clock.now());
-        if (refusal !== undefined) report.denied(refusal, 'opaque');
+        if (refusal !== undefined) this.#deny(refusal, port.port, report);
         return refusal !== undefined;
       };
       const app = this.isOpaque(port) ? opened.value : this.#guarded(opened.value, port);

@@ -11,6 +11,7 @@ import type { HttpTimes, MessageLimits } from '#agent/http/service.ts';
 import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { PeerShares } from './peer-shares.ts';
+import type { RefusalBook } from './refusal-book.ts';
 import type { CompiledPolicy } from '#policy/compile.ts';
 import type { Clock } from '#runtime/clock.ts';
 
@@ -25,6 +26,7 @@ export interface InboundParts {
   readonly identity: IdentityStore;
   /** As they stand now. */
   readonly policy: () => CompiledPolicy;
+  readonly refusals: RefusalBook;
   /** The app's ports, in the order of the configuration. */
   readonly ports: ReadonlyMap<number, InboundPortConfig>;
   /** Who we are: the `By` of the identity header. */

@@ -14,7 +14,8 @@ import { appTarget, type AppTarget } from './app-target.ts';
 import type { CallerParts, Proof } from './inbound-parts.ts';
 import { setIdentityHeaders, type CallerIdentity } from './identity-headers.ts';
 import { httpCall } from './http-call.ts';
-import { PortJudge, type Permit, type Standing } from './permit.ts';
+import { PortJudge, type Permit, type Refusal, type Standing } from './permit.ts';
+import { isKept } from './refusal-book.ts';
 import { InboundReport, type AppProblem } from './report.ts';
 
 export interface PortHttpOrder {
@@ -60,7 +61,7 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     const target = this.#targetOf(head);
     if (!target.ok) return { kind: 'answer', answer: report.unclearPath(target.reason, head) };
     const standing = this.#judge.standing(peer, this.clock.now());
-    if (!standing.ok) return { kind: 'answer', answer: report.denied(standing.reason, head) };
+    if (!standing.ok) return { kind: 'answer', answer: this.#deny(standing.reason, head, target.value) };
     const last = this.#last.find(head, standing.value);
     const { inFlight, streams } = this.#parts;
     if (inFlight.isFull || (head.upgrade !== undefined && streams.isFull)) {
@@ -77,7 +78,7 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     const report = this.#report;
     const { permit, notes } = this.#judge.judge(standing, httpCall(head, target.path));
     report.noted(notes);
-    if (!permit.ok) return { kind: 'answer', answer: report.denied(permit.reason, head) };
+    if (!permit.ok) return { kind: 'answer', answer: this.#deny(permit.reason, head, target) };
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason, head) };
     const request = { head, target: target.text, headers: headers.value, filterFields: stripReserved };
@@ -95,7 +96,15 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     const target = appTarget(head);
     if (!target.ok) return undefined; // was never admitted
     const refusal = this.#judge.refusalOf(this.#proof.peer, httpCall(head, target.value.path), this.clock.now());
-    return refusal && this.#report.denied(refusal, head);
+    return refusal && this.#deny(refusal, head, target.value);
+  }
+
+  #deny(refusal: Refusal, head: RequestHead, { path }: AppTarget): Answer {
+    const answer = this.#report.denied(refusal, head);
+    const { policy, refusals } = this.#parts;
+    const call = { principal: this.#proof.peer.spiffeId, port: this.#order.port.port, http: httpCall(head, path) };
+    if (isKept(head)) refusals.keep(answer.decisionId, { atMs: this.clock.now(), refusal, call, policy: policy() });
+    return answer;
   }
 
   refused(reason: UnreadProblem): Answer {

@@ -4,11 +4,17 @@ import { mtlsModeOf } from '#policy/decide.ts';
 import { toPolicy } from '#policy/documents.ts';
 import { localPolicy } from '#policy/local-policy.ts';
 import type { PolicyDocument, WorkloadFacts } from '#policy/model.ts';
-import { refuse, type Result } from '#runtime/result.ts';
+import { ok, refuse, type Result } from '#runtime/result.ts';
 
 /** Documents as they were pushed, and for whom. Plain values: worker threads get them too. */
 export interface PushedPolicies {
   readonly documents: readonly unknown[];
+  readonly workload: WorkloadFacts;
+}
+
+/** Every document that a decision rests on. */
+export interface PolicySource {
+  readonly documents: readonly PolicyDocument[];
   readonly workload: WorkloadFacts;
 }
 
@@ -17,6 +23,7 @@ export class PolicyCompiler {
   readonly #own: PolicyDocument;
   /** Documents that did not change come as the same objects: they are read once. */
   readonly #known = new WeakMap<object, ReturnType<typeof toPolicy>>();
+  readonly #sources = new WeakMap<CompiledPolicy, PolicySource>();
 
   constructor(ports: readonly InboundPortConfig[]) {
     this.#own = localPolicy(ports);
@@ -33,7 +40,7 @@ export class PolicyCompiler {
     const compiled = compilePolicies(policies, workload);
     if (!compiled.ok) return refuse(textOf(compiled.reason[0], compiled.reason[0]?.policy));
     const lax = [...(workload.ports?.keys() ?? [])].find((port) => mtlsModeOf(compiled.value, port) !== 'STRICT');
-    if (lax === undefined) return compiled;
+    if (lax === undefined) return ok(this.#keep(compiled.value, { documents: policies, workload }));
     return refuse(`a PeerAuthentication makes port ${lax} PERMISSIVE: this agent takes mTLS only, write STRICT`);
   }
 
@@ -42,7 +49,17 @@ export class PolicyCompiler {
     const facts = { namespace: '', name: workload, labels: {}, ports: undefined };
     const compiled = compilePolicies([this.#own], facts);
     if (!compiled.ok) throw new Error(textOf(compiled.reason[0])); // lists of names ask for nothing that cannot be judged
-    return compiled.value;
+    return this.#keep(compiled.value, { documents: [this.#own], workload: facts });
+  }
+
+  /** What was made into that; undefined: not here. */
+  sourceOf(policy: CompiledPolicy): PolicySource | undefined {
+    return this.#sources.get(policy);
+  }
+
+  #keep(policy: CompiledPolicy, source: PolicySource): CompiledPolicy {
+    this.#sources.set(policy, source);
+    return policy;
   }
 
   #read(raw: unknown): ReturnType<typeof toPolicy> {

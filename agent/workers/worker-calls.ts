@@ -4,6 +4,7 @@ import type { OpenListener, Side } from '#agent/data-path.ts';
 import type { AgentEvent } from '#agent/events.ts';
 import type { KnownWorkload } from '#agent/outbound/destination.ts';
 import type { PushedPolicies } from '#agent/policy/policy-compiler.ts';
+import type { ToldDecision } from '#agent/policy/told-decision.ts';
 import type { FaultMessage } from './fault-message.ts';
 import type { IdentityMessage } from './identity-message.ts';
 
@@ -29,6 +30,7 @@ export interface WorkerCalls {
   readonly policies: Call<PushedPolicies, undefined>;
   /** `addresses`: where the first worker listens; without them this is the first one, which chooses free ports. */
   readonly open: Call<{ readonly side: Side; readonly addresses: readonly Address[] | undefined }, Opened>;
+  readonly decision: Call<string, ToldDecision | undefined>;
   readonly report: Call<undefined, Report>;
   /** Whether its event loop still turns. */
   readonly ping: Call<undefined, undefined>;

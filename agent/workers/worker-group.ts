@@ -5,6 +5,7 @@ import { giveBackWhenIdle } from '#agent/give-back.ts';
 import type { DataPathParts } from '#agent/local-data-path.ts';
 import type { KnownWorkload } from '#agent/outbound/destination.ts';
 import { PolicyCompiler, type PushedPolicies } from '#agent/policy/policy-compiler.ts';
+import type { ToldDecision } from '#agent/policy/told-decision.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 import { Heartbeat, type Standing } from './heartbeat.ts';
@@ -78,6 +79,11 @@ export class WorkerGroup implements DataPath {
     if (!compiled.ok) return compiled.reason;
     this.#tell('policies', pushed);
     return undefined;
+  }
+
+  async decision(id: string): Promise<ToldDecision | undefined> {
+    const told = await Promise.all(this.#members.map(({ link }) => link.call('decision', id).catch(() => undefined)));
+    return told.find((each) => each !== undefined);
   }
 
   async report(): Promise<DataReport> {

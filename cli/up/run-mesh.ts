@@ -42,6 +42,7 @@ export async function runMesh(context: UpContext, reporter: Reporter, forMs: num
   const statusServer = await serveStatus(state.statusSocket, {
     summary: () => summaryOf(run),
     view: () => viewOf(run),
+    agents: () => Object.fromEntries(plan.workloads.map(({ workload, adminSocket }) => [workload.name, adminSocket])),
   });
   state.announce();
   let why = 'it could not start';

@@ -4,17 +4,20 @@ import { Fault } from '#runtime/fault.ts';
 import type { View } from './events.ts';
 import type { Summary } from './summary.ts';
 
-/** What one may ask for: `/status` for machines, `/view` for the table that `eastwest status` draws. */
+/** What one may ask for: `/status` for machines, `/view` for the table that `eastwest status` draws, `/agents` to ask those. */
 export interface Answers {
   readonly summary: () => Summary;
   readonly view: () => View;
+  /** Admin sockets of the agents, by workload. */
+  readonly agents: () => Readonly<Record<string, string>>;
 }
 
-/** Answers `GET /status` and `GET /view` on a Unix socket that only this user can open (folder 0700, socket 0600). */
-export async function serveStatus(socketPath: string, { summary, view }: Answers): Promise<{ close(): void }> {
-  const known = new Map<string | undefined, () => Summary | View>([
+/** Answers `GET /status`, `/view` and `/agents` on a Unix socket that only this user can open (folder 0700, socket 0600). */
+export async function serveStatus(socketPath: string, { summary, view, agents }: Answers): Promise<{ close(): void }> {
+  const known = new Map<string | undefined, () => unknown>([
     ['/status', summary],
     ['/view', view],
+    ['/agents', agents],
   ]);
   const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000 }, (request, response) => {
     const answer = request.method === 'GET' ? known.get(request.url) : undefined;

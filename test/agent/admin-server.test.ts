@@ -11,6 +11,7 @@ import type { AdminActions } from '#agent/admin/routes.ts';
 import { startAdmin } from '#agent/admin/server.ts';
 import { parseAgentConfig } from '#agent/config.ts';
 import { createIdentityStore } from '#agent/identity/store.ts';
+import type { ToldDecision } from '#agent/policy/told-decision.ts';
 import { createFakeClock } from '#support/fake-clock.ts';
 import { createTestCa } from '#support/test-ca.ts';
 import { identityOf } from '#support/test-identity.ts';
@@ -33,6 +34,9 @@ interface Admin {
   close(): Promise<void>;
 }
 
+/** What `GET /decisions/J7eKx0pW_2aQ` answers. */
+const told = { decisionId: 'J7eKx0pW_2aQ', reason: 'no-rule-matches' } as ToldDecision;
+
 function actionsFor(admin: string, parts: { counters?: AgentCounters; calls?: string[] } = {}) {
   const parsed = parseAgentConfig(
     `{"workload":"prices","trustDomain":"shop.example","identity":{"files":{"dir":"/certs"}},"admin":${admin}}`,
@@ -52,6 +56,7 @@ function actionsFor(admin: string, parts: { counters?: AgentCounters; calls?: st
         workload: 'prices',
         ...{ identity: store.current(), source, readiness: readiness.report(), counters, workers: [] },
       }),
+    decision: (id) => Promise.resolve(id === told.decisionId ? told : undefined),
     drain: () => void calls.push('drain'),
     renew: () => void calls.push('renew'),
   };
@@ -113,14 +118,20 @@ describe('the TCP port', () => {
     expect(await ask(tcp, 'HEAD /livez')).toMatchObject({ status: 200, body: '' });
   });
 
-  test.each(['GET /config', 'GET /status', 'POST /drain', 'POST /renew', 'GET /', 'GET /nothing', 'GET /__proto__'])(
-    '%s is not there (A64)',
-    async (line) => {
-      const { tcp, calls } = await start();
-      expect((await ask(tcp, line)).status).toBe(404);
-      expect(calls).toEqual([]);
-    },
-  );
+  test.each([
+    'GET /config',
+    'GET /status',
+    'GET /decisions/J7eKx0pW_2aQ',
+    'POST /drain',
+    'POST /renew',
+    'GET /',
+    'GET /nothing',
+    'GET /__proto__',
+  ])('%s is not there (A64)', async (line) => {
+    const { tcp, calls } = await start();
+    expect((await ask(tcp, line)).status).toBe(404);
+    expect(calls).toEqual([]);
+  });
 
   test.each(['POST /livez', 'PUT /readyz', 'DELETE /metrics', 'OPTIONS /livez'])('%s is not allowed', async (line) => {
     const { tcp } = await start();
@@ -161,6 +172,16 @@ describe('the TCP port', () => {
 });
 
 describe('the Unix socket', () => {
+  test('tells why a call was refused, by the ID of the decision (M8)', async () => {
+    const { socket } = await start();
+    const socketPath = { socketPath: socket };
+    const reply = await ask(socketPath, 'GET /decisions/J7eKx0pW_2aQ');
+    expect([reply.status, JSON.parse(reply.body)]).toEqual([200, told]);
+    for (const line of ['GET /decisions/unknown', 'GET /decisions/', 'GET /decisions/../status', 'POST /decisions/a']) {
+      expect((await ask(socketPath, line)).status, line).toBe(404);
+    }
+  });
+
   test('is 0600 in a folder of its own and goes away with the agent (A64)', async () => {
     const { socket, close } = await start();
     expect((await stat(socket)).mode & 0o777).toBe(0o600);

@@ -131,7 +131,7 @@ describe('eastwest status', () => {
     await using folder = freshFolder();
     mkdirSync(join(folder.path, '.eastwest'));
     const socket = join(folder.path, 'up.sock');
-    const server = await serveStatus(socket, { summary: () => summary, view: () => view });
+    const server = await serveStatus(socket, { summary: () => summary, view: () => view, agents: () => ({}) });
     writeFileSync(join(folder.path, '.eastwest/run.json'), JSON.stringify({ pid: process.pid, socket }));
     const json = await eastwest('status --json', folder.path);
     expect(JSON.parse(json.stdout)).toEqual(summary);

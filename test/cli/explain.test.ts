@@ -48,7 +48,6 @@ describe('eastwest explain (M8)', () => {
 describe('a question that eastwest explain cannot answer', () => {
   const question = '--from cart --to payments GET /';
   test.each([
-    ['0f3a81', 'error: the decision 0f3a81 is known only to a running agent', 'see `eastwest explain --help`'],
     [question, 'error: --policies is missing', 'write --policies FILE|DIR'],
     ['--policies policies --to payments GET /', 'error: --from is missing', 'say who calls: --from cart'],
     ['--policies policies --from cart GET /', 'error: --to is missing', 'say who is called: --to payments'],

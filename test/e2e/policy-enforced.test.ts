@@ -31,6 +31,12 @@ test('a policy that is applied decides within a second, also about what is open 
   const within = { timeout: 1_000, interval: 10 };
   await shut('no-admin', `{ ports: ['${mesh.ports.echo.http}'], paths: [/admin/*] }`);
   await expect.poll(() => statusOf('/admin/users'), within).toBe(403);
+  const refused = await fetch(`http://127.0.0.1:${http}/admin/users`);
+  const explained = await mesh.eastwest('explain', String(refused.headers.get('x-eastwest-decision')));
+  expect(explained).toMatchObject({ code: 1, stdout: expect.stringContaining('default/no-admin rules[0] denies it') });
+  expect(await mesh.eastwest('explain', 'unknown')).toMatchObject({
+    stderr: expect.stringContaining('no agent knows'),
+  });
   expect(await statusOf('/%61dmin//users'), 'A56: in whatever spelling').toBe(403);
   expect(await statusOf('/users')).toBe(200);
   line.write('again\n');

@@ -16,6 +16,8 @@ import { createPeerPool, type PeerPool } from '#agent/tunnel/peer-pool.ts';
 import { defaultUpstreamLimits } from '#agent/tunnel/peer.ts';
 import { appTimes, defaultLimits, defaultServerFirst, messageLimits } from '#agent/defaults.ts';
 import { PolicyCompiler } from '#agent/policy/policy-compiler.ts';
+import { tellDecision, type ToldDecision } from '#agent/policy/told-decision.ts';
+import { RefusalBook } from '#agent/inbound/refusal-book.ts';
 import { readPolicies } from '#policy/documents.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
@@ -36,6 +38,8 @@ export interface HalfAgent {
 
 export interface ServingAgent extends HalfAgent {
   readonly inbound: InboundListener;
+  /** Why a call was refused. */
+  decision(id: string): ToldDecision | undefined;
   /** Puts these documents into force beside the ports' own lists, as if the control plane had pushed them. */
   push(yaml: string): void;
 }
@@ -94,6 +98,7 @@ export async function startServing(
   const agent = await halfAgent(domain, workload, options);
   const compiler = new PolicyCompiler(options.ports);
   let policy = compiler.compileOwn(workload);
+  const refusals = new RefusalBook();
   const common = commonParts(agent, options);
   const inbound = await openInbound(
     {
@@ -101,6 +106,7 @@ export async function startServing(
       identity: agent.store,
       randomBytes,
       policy: () => policy,
+      refusals,
       spoken: new Map(),
       answeringHttp: new Set(),
       ports: new Map(options.ports.map((port) => [port.port, port])),
@@ -114,6 +120,7 @@ export async function startServing(
   return {
     ...agent,
     inbound,
+    decision: (id) => tellDecision(id, refusals, compiler),
     push(yaml) {
       const read = readPolicies(yaml, 'test.yaml');
       if (!read.ok) throw new Error(JSON.stringify(read.reason));

@@ -66,6 +66,7 @@ class Thread implements FakeThread {
       useWorkloads: (workloads: readonly KnownWorkload[]) =>
         void this.did.push(`workloads ${workloads.map(({ name }) => name).join(' ')}`),
       usePolicies: ({ documents }) => void this.did.push(`policies ${documents.length}`),
+      decision: () => Promise.resolve(undefined),
       report: () => Promise.resolve({ counters: this.counters, connections: this.connections, workers: [] }),
       drain: (side) => void this.did.push(`drain ${side}`),
       end: () => Promise.resolve(void this.did.push('end')),

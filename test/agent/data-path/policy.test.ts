@@ -92,6 +92,27 @@ describe('pushed documents decide about each request', () => {
     expect(bytes).toBe(0);
   });
 
+  test('each refusal can be explained by its ID, by the rules as they stood (M8)', async () => {
+    const app = await world.httpApp((_, reply) => reply.end());
+    const { port, prices } = await world.pair(app, { allow: [] });
+    prices.push(reads());
+    const refused = await send(port, { path: '/prices/7', method: 'DELETE', headers: { 'x-env': 'test' } });
+    prices.push(shut());
+    const told = prices.decision(String(refused.headers['x-eastwest-decision']));
+    expect(told).toMatchObject({
+      reason: 'no-rule-matches',
+      explanation: {
+        request: { method: 'DELETE', path: '/prices/7' },
+        policies: [{}, { policy: 'default/rules', rules: [{ failed: [{ has: ['DELETE'] }] }] }],
+        suggestion: { edits: [{}] },
+      },
+    });
+    expect(prices.decision('unknown')).toBeUndefined();
+    const long = await send(port, { path: `/${'x'.repeat(5_000)}` });
+    expect(long.status).toBe(403);
+    expect(prices.decision(String(long.headers['x-eastwest-decision'])), 'too long to be kept').toBeUndefined();
+  });
+
   test('rules that look on are told each time, and change nothing', async () => {
     const app = await world.httpApp((_, reply) => reply.end());
     const { port, prices } = await world.pair(app);

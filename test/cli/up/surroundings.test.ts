@@ -33,7 +33,7 @@ import { freshFolder } from '#support/fresh-folder.ts';
 const edge = { pid: process.pid, clock: systemClock, self: { execPath: process.execPath } } as unknown as Edge;
 const summary: Summary = { requests: 1, failed: 0, resets: 0, workloads: [], denied: 0 };
 const view: View = { mesh: 'a', summary, nowMs: 0, readyForMs: 0, path: [], rows: [] };
-const answers = { summary: () => summary, view: () => view };
+const answers = { summary: () => summary, view: () => view, agents: () => ({ prices: '/run/prices.sock' }) };
 const modeOf = (path: string): number => statSync(path).mode & 0o777;
 
 describe('the environment', () => {

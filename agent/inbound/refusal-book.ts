@@ -1,0 +1,43 @@
+import type { RequestHead } from '#agent/http/head.ts';
+import type { CompiledPolicy } from '#policy/compile.ts';
+import type { Call } from '#policy/model.ts';
+import type { Refusal } from './permit.ts';
+
+/** One call that was refused, and by which rules. */
+export interface KeptRefusal {
+  readonly atMs: number;
+  readonly refusal: Refusal;
+  readonly call: Call;
+  /** As they stood. */
+  readonly policy: CompiledPolicy;
+}
+
+const maxRefusals = 1_000;
+/** Longer ones are not kept: whoever is refused must not fill our memory. */
+const maxHeadChars = 4_096;
+
+/** The newest refusals by the ID that the caller was told, so that they can be explained. */
+export class RefusalBook {
+  readonly #kept = new Map<string, KeptRefusal>();
+
+  keep(decisionId: string | undefined, kept: KeptRefusal): void {
+    if (decisionId === undefined) return;
+    this.#kept.set(decisionId, kept);
+    if (this.#kept.size <= maxRefusals) return;
+    for (const oldest of this.#kept.keys()) {
+      this.#kept.delete(oldest);
+      break;
+    }
+  }
+
+  find(decisionId: string): KeptRefusal | undefined {
+    return this.#kept.get(decisionId);
+  }
+}
+
+/** Whether so much of a request may be kept. */
+export function isKept({ target, host, headers }: RequestHead): boolean {
+  let chars = target.length + host.length;
+  for (const { name, value } of headers) chars += name.length + value.length;
+  return chars <= maxHeadChars;
+}

@@ -1,0 +1,25 @@
+import type { KeptRefusal, RefusalBook } from '#agent/inbound/refusal-book.ts';
+import { explain, type Explanation } from '#policy/explain.ts';
+import type { PolicyCompiler } from './policy-compiler.ts';
+
+/** Why a call was refused, as it is told to whoever asks by the decision's ID. */
+export interface ToldDecision {
+  readonly decisionId: string;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly reason: KeptRefusal['refusal']['reason'];
+  readonly rule: string | undefined;
+  /** By the rules as they stood then. */
+  readonly explanation: Explanation;
+}
+
+/** Undefined: it was not refused by rules here, or so long ago that it is forgotten. */
+export function tellDecision(id: string, book: RefusalBook, compiler: PolicyCompiler): ToldDecision | undefined {
+  const kept = book.find(id);
+  const source = kept && compiler.sourceOf(kept.policy);
+  if (kept === undefined || source === undefined) return undefined;
+  const explanation = explain(source.documents, source.workload, kept.call);
+  if (!explanation.ok) return undefined; // what decides was compiled from the same documents
+  const { reason, rule } = kept.refusal;
+  return { decisionId: id, atMs: kept.atMs, reason, rule, explanation: explanation.value };
+}
