@@ -32,7 +32,7 @@ const refused: Readonly<Record<string, ScriptedAnswer>> = {
   'a blank before the colon': { bytes: `${withHead('Content-Length : 2')}ok` },
   'a folded line': { bytes: `${withHead('X-A: b', ' c', 'Content-Length: 2')}ok` },
   'bare line feeds': { bytes: 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok', after: 'end' },
-  'HTTP/2.0 in its status line': { bytes: 'HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok' },
+  'version 2.0 in its status line': { bytes: 'HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok' },
   'another protocol': { bytes: 'SSH-2.0-OpenSSH_9.2\r\n', after: 'end' },
   nothing: { bytes: '', after: 'end' },
   'half a head': { bytes: 'HTTP/1.1 200 OK\r\nContent-Le', after: 'end' },

@@ -75,11 +75,14 @@ async function killAt(agent: AgentProcess, ms: number): Promise<number> {
   return ends.at(-1)!;
 }
 
-/** 0700 and 0600, and no draft is left beside the one file. */
+/** 0700 and 0600, and nothing else than what it keeps. Policies are written within a second of their coming. */
 function expectOursAlone(stateDir: string): void {
-  const modes = [stateDir, join(stateDir, 'identity.json')].map((path) => (statSync(path).mode & 0o777).toString(8));
-  expect(modes).toEqual(['700', '600']);
-  expect(readdirSync(stateDir).filter((name) => !name.endsWith('.tmp'))).toEqual(['identity.json']);
+  const files = readdirSync(stateDir).filter((name) => !name.endsWith('.tmp'));
+  expect(files).toContain('identity.json');
+  expect(['identity.json', 'policies.json']).toEqual(expect.arrayContaining(files));
+  const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+  expect(modeOf(stateDir)).toBe('700');
+  for (const name of files) expect(modeOf(join(stateDir, name)), name).toBe('600');
 }
 
 function createPlace(): Place {
