@@ -4,6 +4,12 @@ import type { PolicyFeed } from './policy-feed.ts';
 
 /** After a refusal, so long until the next revision is sent: whoever refuses everything is not kept busy. */
 const afterRefusalMs = 250;
+/**
+ * After each revision an agent has so many times what that took it, for its traffic: the thread that reads policies may be
+ * the one that carries it. At most so long, as a change is to be in force within a second.
+ */
+const restTimes = 4;
+const longestRestMs = 500;
 
 /** How far an agent is. */
 export interface PolicyState {
@@ -38,6 +44,7 @@ export interface PolicyPushParts {
 /** A revision on its way. */
 interface Flight {
   readonly revision: number;
+  readonly sentMs: number;
   /** Versions of its parts, as far as they were taken. */
   readonly first: number;
   last: number;
@@ -71,18 +78,23 @@ export function createPolicyPush({ feed, namespace, clock, onDue }: PolicyPushPa
 
   function answered(): void {
     if (inFlight === undefined) return;
-    const { revision, problem } = inFlight;
+    const { revision, problem, sentMs } = inFlight;
     inFlight = undefined;
     refusal = problem;
     if (problem === '') {
       applied = revision;
       behindSinceMs = undefined;
-      return onDue();
+      return rest(Math.min(longestRestMs, Math.max(0, clock.now() - sentMs) * restTimes));
     }
     sent = undefined; // it may have got half of it: the next one is the whole set
     isDeaf = problem === 'unknown-kind';
+    rest(afterRefusalMs);
+  }
+
+  function rest(ms: number): void {
+    if (ms === 0) return onDue();
     isResting = true;
-    clock.timer(afterRefusalMs, () => {
+    clock.timer(ms, () => {
       isResting = false;
       onDue();
     });
@@ -99,7 +111,7 @@ export function createPolicyPush({ feed, namespace, clock, onDue }: PolicyPushPa
       const sinceRevision = isWhole ? 0 : (sent ?? 0);
       sent = revision;
       looked = revision;
-      const flight: Flight = { revision, first: versionOf(), last: 0, isSent: false, problem: '' };
+      const flight: Flight = { revision, sentMs: clock.now(), first: versionOf(), last: 0, isSent: false, problem: '' };
       inFlight = flight;
       for (const [index, part] of parts.entries()) {
         flight.last = versionOf();
