@@ -31,7 +31,12 @@ interface Core extends AgentParts {
   readonly store: IdentityStore;
   readonly readiness: Readiness;
   readonly dataPath: DataPath;
+  /** The first policies are in force, kept ones or pushed ones. */
+  readonly policiesCame: PromiseWithResolvers<void>;
 }
+
+/** How long inbound waits for the first policies. */
+const policiesWaitMs = 5_000;
 
 interface Source extends IdentitySource {
   announce(endpoints: readonly Address[]): void;
@@ -47,7 +52,7 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
   const store = createIdentityStore();
   const readiness = createReadiness(store, parts.clock);
   const dataPath = await startDataPath({ ...parts, store, readiness });
-  const core: Core = { ...parts, store, readiness, dataPath };
+  const core: Core = { ...parts, store, readiness, dataPath, policiesCame: Promise.withResolvers<void>() };
   try {
     await control({ ...core, startedMs }, phases);
   } finally {
@@ -56,7 +61,7 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
 }
 
 /** One thread is this one, and then nothing of workers is even loaded; and the other way round. */
-async function startDataPath(parts: Omit<Core, 'dataPath'>): Promise<DataPath> {
+async function startDataPath(parts: Omit<Core, 'dataPath' | 'policiesCame'>): Promise<DataPath> {
   if (parts.config.workers === 1)
     return (await import('./local-data-path.ts')).createLocalDataPath({ ...parts, worker: undefined });
   const [{ WorkerGroup }, { startThread }] = await Promise.all([
@@ -132,10 +137,11 @@ async function createSource(core: Core): Promise<Source> {
   });
 }
 
-function putIntoForce({ config, store, dataPath }: Core): OnPolicies {
+function putIntoForce({ config, store, dataPath, policiesCame }: Core): OnPolicies {
   return (documents) => {
     const svid = store.current()?.svid;
     if (svid === undefined) return 'no-identity';
+    policiesCame.resolve();
     return dataPath.usePolicies({ documents, workload: workloadFacts(config, svid.spiffeId) });
   };
 }
@@ -164,6 +170,12 @@ async function serve(core: Running, source: Source, { stop, kill }: Phases): Pro
 /** With the first identity: inbound opens, peers are told where, and the agent says that it is ready. */
 async function becomeReady(core: Running, source: Source, { svid }: IdentitySnapshot): Promise<void> {
   const { config, clock, readiness, emit, startedMs } = core;
+  // A DENY that is missing opens a door; a control plane that says nothing must not keep it shut for ever.
+  if (config.identity.kind === 'control-plane' && config.inbound !== undefined) {
+    const waited = new AbortController();
+    await Promise.race([core.policiesCame.promise, clock.sleep(policiesWaitMs, waited.signal).catch(() => undefined)]);
+    waited.abort();
+  }
   const opened = await open(core, 'inbound');
   const inbound = opened.find(({ purpose }) => purpose === 'inbound');
   source.announce(inbound ? [config.inbound?.advertise ?? inbound.address] : []);

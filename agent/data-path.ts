@@ -43,7 +43,7 @@ export interface DataPath {
   open(side: Side): Promise<readonly OpenListener[]>;
   /** Where upstreams are and who they are, as far as the control plane says. */
   useWorkloads(workloads: readonly KnownWorkload[]): void;
-  /** Who may call, as far as the control plane says. Returns why that cannot be; then everything is as it was. */
+  /** Who may call, as far as the control plane says. Returns what of it cannot be judged, and lets nobody in. */
   usePolicies(pushed: PushedPolicies): string | undefined;
   /** Why a call was refused; undefined: nobody knows (any more). */
   decision(id: string): Promise<ToldDecision | undefined>;

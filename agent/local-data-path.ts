@@ -133,10 +133,11 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
     useWorkloads: (workloads) => destinations.update(workloads),
     usePolicies(pushed) {
       const compiled = compiler.compile(pushed);
-      if (!compiled.ok) return compiled.reason;
-      policy = compiled.value;
-      inbound?.reconsider();
-      return undefined;
+      if (compiled.policy !== undefined) {
+        ({ policy } = compiled);
+        inbound?.reconsider();
+      }
+      return compiled.problem;
     },
     decision: (id) => Promise.resolve(tellDecision(id, refusals, compiler)),
     report() {

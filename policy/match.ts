@@ -76,7 +76,8 @@ export class HostSet {
 
   has(host: string): boolean {
     const lower = host.toLowerCase();
-    return this.#withPorts.has(lower) || this.#names.has(nameOf(lower));
+    const withoutDot = lower.replace(/\.(?=:\d*$)/, '');
+    return this.#withPorts.has(withoutDot) || this.#names.has(nameOf(lower));
   }
 }
 

@@ -1,12 +1,28 @@
 import type { RequestHead } from '#agent/http/head.ts';
+import type { HeaderField } from '#agent/http/header-field.ts';
+import { stripReserved } from '#agent/http/reserved.ts';
+import { endToEndHeaders } from '#agent/http/write.ts';
 import type { HttpCall } from '#policy/model.ts';
 
-/** What rules can ask of a request. `path`: normalised. */
-export function httpCall({ method, host, headers }: RequestHead, path: string): HttpCall {
+/**
+ * What rules can ask of a request: that which the app gets, no header that is left out on the way or that only we set.
+ * `path`: normalised.
+ */
+export function httpCall(head: RequestHead, path: string): HttpCall {
+  const { method, host } = head;
+  let delivered: readonly HeaderField[] | undefined;
   return {
     method,
-    host,
+    host: host === '' ? 'localhost' : host, // as the app is told where a caller of HTTP/1.0 says nothing
     path,
-    header: (wanted) => headers.filter(({ name }) => name === wanted).map(({ value }) => value),
+    header(wanted) {
+      delivered ??= deliveredOf(head);
+      return delivered.filter(({ name }) => name === wanted).map(({ value }) => value);
+    },
   };
+}
+
+function deliveredOf({ headers }: RequestHead): readonly HeaderField[] {
+  const endToEnd = endToEndHeaders(headers);
+  return endToEnd.ok ? stripReserved(endToEnd.value) : [];
 }

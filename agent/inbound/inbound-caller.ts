@@ -112,13 +112,13 @@ class Caller implements InboundCaller {
     const standing = judge.standing(peer, this.#parts.clock.now());
     const permit = standing.ok ? this.#permitOf(judge, standing.value, report) : standing;
     if (permit.ok) return this.#openApp(permit.value, { port, report, judge, onOpened });
-    onOpened(refuse(this.#deny(permit.reason, port.port, report)));
+    onOpened(refuse(this.#keep(report.denied(permit.reason, 'opaque'), permit.reason, port.port)));
     return () => undefined;
   }
 
-  #deny(refusal: Refusal, port: number, report: InboundReport): Answer {
+  /** So that the answer's decision can be explained. */
+  #keep(answer: Answer, refusal: Refusal, port: number): Answer {
     const { clock, policy, refusals } = this.#parts;
-    const answer = report.denied(refusal, 'opaque');
     const call = { principal: this.#proof.peer.spiffeId, port, http: undefined };
     refusals.keep(answer.decisionId, { atMs: clock.now(), refusal, call, policy: policy() });
     return answer;
@@ -168,7 +168,7 @@ class Caller implements InboundCaller {
       report.answered();
       const isRevoked = (): boolean => {
         const refusal = judge.refusalOf(this.#proof.peer, undefined, clock.now());
-        if (refusal !== undefined) this.#deny(refusal, port.port, report);
+        if (refusal !== undefined) this.#keep(report.revoked(refusal), refusal, port.port);
         return refusal !== undefined;
       };
       const app = this.isOpaque(port) ? opened.value : this.#guarded(opened.value, port);

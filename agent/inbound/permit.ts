@@ -81,10 +81,10 @@ export class PortJudge {
     return authorize(standing, this.#port, http);
   }
 
-  /** Why a call is refused that begins now, or goes on; undefined: it is not. */
+  /** Why a call may not go on; undefined: it may. That its certificate has expired is `whenExpired`'s business. */
   refusalOf(peer: VerifiedPeer, http: HttpCall | undefined, nowMs: number): Refusal | undefined {
     const standing = this.standing(peer, nowMs);
-    if (!standing.ok) return standing.reason;
+    if (!standing.ok) return standing.reason.reason === 'peer-svid-expired' ? undefined : standing.reason;
     const { permit } = this.judge(standing.value, http);
     return permit.ok ? undefined : permit.reason;
   }

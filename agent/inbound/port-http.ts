@@ -14,6 +14,7 @@ import { appTarget, type AppTarget } from './app-target.ts';
 import type { CallerParts, Proof } from './inbound-parts.ts';
 import { setIdentityHeaders, type CallerIdentity } from './identity-headers.ts';
 import { httpCall } from './http-call.ts';
+import { isOddlySpelt } from './odd-method.ts';
 import { PortJudge, type Permit, type Refusal, type Standing } from './permit.ts';
 import { isKept } from './refusal-book.ts';
 import { InboundReport, type AppProblem } from './report.ts';
@@ -58,6 +59,7 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     const { peer } = this.#proof;
     report.begun();
     if (head.form === 'authority') return { kind: 'answer', answer: report.refused('bad-target', head) }; // CONNECT is for proxies
+    if (isOddlySpelt(head.method)) return { kind: 'answer', answer: report.refused('unknown-method', head) };
     const target = this.#targetOf(head);
     if (!target.ok) return { kind: 'answer', answer: report.unclearPath(target.reason, head) };
     const standing = this.#judge.standing(peer, this.clock.now());
@@ -96,11 +98,16 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     const target = appTarget(head);
     if (!target.ok) return undefined; // was never admitted
     const refusal = this.#judge.refusalOf(this.#proof.peer, httpCall(head, target.value.path), this.clock.now());
-    return refusal && this.#deny(refusal, head, target.value);
+    if (refusal === undefined) return undefined;
+    return this.#keep(this.#report.revoked(refusal), refusal, head, target.value);
   }
 
-  #deny(refusal: Refusal, head: RequestHead, { path }: AppTarget): Answer {
-    const answer = this.#report.denied(refusal, head);
+  #deny(refusal: Refusal, head: RequestHead, target: AppTarget): Answer {
+    return this.#keep(this.#report.denied(refusal, head), refusal, head, target);
+  }
+
+  /** So that the answer's decision can be explained. */
+  #keep(answer: Answer, refusal: Refusal, head: RequestHead, { path }: AppTarget): Answer {
     const { policy, refusals } = this.#parts;
     const call = { principal: this.#proof.peer.spiffeId, port: this.#order.port.port, http: httpCall(head, path) };
     if (isKept(head)) refusals.keep(answer.decisionId, { atMs: this.clock.now(), refusal, call, policy: policy() });

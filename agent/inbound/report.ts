@@ -34,12 +34,16 @@ export class InboundReport extends TrafficReport<AppProblem> {
   begun(): void {
     this.parts.counters.inboundRequests += 1;
   }
-  denied({ reason, rule }: Refusal, what: Refused): Answer {
+  denied(refusal: Refusal, what: Refused): Answer {
+    return this.logDenied(what, this.revoked(refusal));
+  }
+  /** What was admitted and is denied now has its line in the access log when it ends. */
+  revoked({ reason, rule }: Refusal): Answer {
     const { status, title } = denyReply(reason);
     const decisionId = newDecisionId();
     this.countFailure(reason);
     this.#tell('denied', { reason, ...(rule !== undefined && { rule }) }, decisionId);
-    return this.logDenied(what, problemAnswer(status, title, decisionId));
+    return problemAnswer(status, title, decisionId);
   }
   /** Rules that look on and change nothing. */
   noted({ audited, dryRun }: Judged['notes']): void {

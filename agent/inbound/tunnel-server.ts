@@ -154,6 +154,7 @@ class TunnelServer implements H2SessionHandler, HttpConnection, TunnelStreams, P
         this.peer = proved;
         this.#life.extend({ peerNotAfterMs: proved.svid.notAfterMs });
         report.proved(proved.svid);
+        this.reconsider(); // a deny list may name what it has proved now
       },
       onShown: () => undefined,
       onFailed: (reason) => {

@@ -46,6 +46,8 @@ class DetectedConnection implements HttpConnection, PipeReader {
   #farEnd: FarEnd | undefined;
   /** The far end waits for HTTP/2: silence is no reason to ask it again. */
   #isHttp2Awaited = false;
+  /** There is no far end for opaque bytes: only HTTP may still come. */
+  #isHttpAwaited = false;
   /** `opaque`: all that is missing is the far end. `unproven`: the same, but the first line is to be watched. */
   #verdict: 'none' | 'opaque' | 'unproven' = 'none';
   #served: HttpConnection | undefined;
@@ -105,7 +107,7 @@ class DetectedConnection implements HttpConnection, PipeReader {
   #expired(): void {
     const { openOpaque } = this.#servers;
     if (this.#early.length > 0) this.#serveOpaque('unproven', this.#early);
-    else if (openOpaque === undefined || this.#isHttp2Awaited) this.#giveUp();
+    else if (openOpaque === undefined || this.#isHttp2Awaited || this.#isHttpAwaited) this.#giveUp();
     else this.#open();
   }
 
@@ -117,7 +119,7 @@ class DetectedConnection implements HttpConnection, PipeReader {
   }
 
   #serveOpaque(verdict: 'opaque' | 'unproven', bytes: Buffer): void {
-    if (this.#servers.openOpaque === undefined) return this.#serveHttp('http', bytes);
+    if (this.#servers.openOpaque === undefined || this.#isHttpAwaited) return this.#serveHttp('http', bytes);
     this.#verdict = verdict;
     this.#waitNoMore();
     const farEnd = this.#farEnd;
@@ -134,7 +136,10 @@ class DetectedConnection implements HttpConnection, PipeReader {
   }
   #opened(farEnd: FarEnd | undefined): void {
     this.#stop = nobody;
-    if (farEnd === undefined) {
+    if (farEnd === undefined && this.#verdict === 'none' && this.#phase === 'waiting') {
+      this.#isHttpAwaited = true; // its requests may be allowed though opaque bytes are not
+      if (this.#early.length === 0) this.#wait(this.#servers.firstMs);
+    } else if (farEnd === undefined) {
       this.#leave();
       this.#pipe.cut();
     } else if (this.#verdict !== 'none') {

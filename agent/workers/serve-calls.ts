@@ -2,7 +2,6 @@ import { copyCounters } from '#agent/admin/sum-counters.ts';
 import type { Address } from '#agent/config-types.ts';
 import type { IdentityStore } from '#agent/identity/store.ts';
 import type { LocalDataPath } from '#agent/local-data-path.ts';
-import type { PushedPolicies } from '#agent/policy/policy-compiler.ts';
 import { unreachable } from '#runtime/result.ts';
 import { toFaultMessage } from './fault-message.ts';
 import { fromIdentityMessage } from './identity-message.ts';
@@ -36,7 +35,8 @@ async function answer(request: WorkerRequest, { dataPath, store }: ServingParts)
       dataPath.useWorkloads(request.argument);
       return undefined;
     case 'policies':
-      return usePolicies(dataPath, request.argument);
+      dataPath.usePolicies(request.argument); // the main thread has told of any problem
+      return undefined;
     case 'open':
       return open(dataPath, request.argument);
     case 'report': {
@@ -56,13 +56,6 @@ async function answer(request: WorkerRequest, { dataPath, store }: ServingParts)
     default:
       return unreachable(request);
   }
-}
-
-/** The main thread has compiled the same already: here it can only go wrong for want of memory. */
-function usePolicies(dataPath: LocalDataPath, pushed: PushedPolicies): undefined {
-  const problem = dataPath.usePolicies(pushed);
-  if (problem !== undefined) throw new Error(`policies that were good are refused: ${problem}`);
-  return undefined;
 }
 
 async function open(dataPath: LocalDataPath, { side, addresses }: WorkerCalls['open']['argument']): Promise<Opened> {

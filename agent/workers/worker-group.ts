@@ -75,10 +75,9 @@ export class WorkerGroup implements DataPath {
   }
 
   usePolicies(pushed: PushedPolicies): string | undefined {
-    const compiled = this.#compiler.compile(pushed);
-    if (!compiled.ok) return compiled.reason;
-    this.#tell('policies', pushed);
-    return undefined;
+    const { policy, problem } = this.#compiler.compile(pushed);
+    if (policy !== undefined) this.#tell('policies', pushed);
+    return problem;
   }
 
   async decision(id: string): Promise<ToldDecision | undefined> {

@@ -3,6 +3,7 @@ import type { StoredPolicy } from '#control-plane/store/store.ts';
 import { policyKey, type PolicyRef } from '#proto/messages.ts';
 import type { PolicyChange, PolicyProblem } from '#proto/policy-messages.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
+import { unjudgeable } from './judgeable.ts';
 import { problemAt, type ReadPolicy } from './read.ts';
 
 /** Of the whole mesh: every control plane and, in the worst case, every agent holds them in memory. */
@@ -48,7 +49,7 @@ export function planApply(
     changes.push({ ...document, outcome, before: known?.json ?? '', after: document.json });
     if (outcome !== 'unchanged') put.push({ ...document, source });
   }
-  problems.push(...wholeProblems(current, wanted, gone));
+  problems.push(...wholeProblems(current, wanted, gone), ...unjudgeable(current, wanted));
   return problems.length > 0 ? refuse(problems) : ok({ changes, put, gone });
 }
 

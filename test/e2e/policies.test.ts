@@ -33,6 +33,8 @@ test('policies reach an agent, one that it cannot judge is refused by name, and 
   {
     await using agent = await startReadyAgent(config);
     await agent.event('policies.applied', ({ revision, documents }) => revision === 0 && documents === 0);
+    const order = agent.events.map(({ event }) => event);
+    expect(order.indexOf('policies.applied'), 'nobody is let in before').toBeLessThan(order.indexOf('listener.open'));
     expect(await apply(allowTcp)).toMatchObject({ code: 0, stderr: '' });
     await agent.event('policies.applied', ({ revision, documents }) => revision === 1 && documents === 1);
     await expect.poll(async () => (await eastwest('policy', 'status')).code).toBe(0);

@@ -128,8 +128,8 @@ export async function startServing(
       const ports = new Map(options.ports.map(({ port, protocol }) => [port, protocol]));
       const facts = { namespace: 'default', name: workload, labels: { app: workload }, ports };
       const compiled = compiler.compile({ documents, workload: facts });
-      if (!compiled.ok) throw new Error(compiled.reason);
-      policy = compiled.value;
+      if (compiled.policy === undefined) throw new Error(compiled.problem);
+      ({ policy } = compiled);
       inbound.reconsider();
     },
   };

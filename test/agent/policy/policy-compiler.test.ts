@@ -42,9 +42,9 @@ test.each([
 ])('%s', (_name, documents, problem) => {
   const compiler = new PolicyCompiler(inbound.ports);
   for (let time = 0; time < 2; time += 1) {
-    const compiled = compiler.compile({ documents, workload: facts });
-    if (problem === undefined) expect(compiled.ok).toBe(true);
-    else expect(compiled).toMatchObject({ ok: false, reason: expect.stringMatching(problem) });
+    const told = compiler.compile({ documents, workload: facts }).problem;
+    if (problem === undefined) expect(told).toBeUndefined();
+    else expect(told).toMatch(problem);
   }
 });
 
@@ -59,12 +59,26 @@ test('before anything is pushed the lists of the workload’s own file decide', 
   expect(decide(own, { principal: prices.value, port: 7002, http: undefined }).allow).toBe(false);
 });
 
-test('a port that would take plaintext callers is refused: nothing here serves them', () => {
-  const lax = rawOf(`apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: lax, namespace: shop }
-spec: { mtls: { mode: PERMISSIVE } }
+test('a document that cannot be judged lets nobody in, and keeps no other out of force', () => {
+  const cart = parseSpiffeId('spiffe://shop.example/ns/shop/sa/cart');
+  if (!cart.ok) throw new Error(cart.reason);
+  const shut = (action: string): unknown =>
+    rawOf(`apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: unjudged, namespace: shop }
+spec: { action: ${action}, rules: [{ to: [{ operation: { paths: [/a] } }] }] }
 `);
-  const compiled = new PolicyCompiler(inbound.ports).compile({ documents: [lax], workload: facts });
-  expect(compiled).toMatchObject({ ok: false, reason: expect.stringContaining('port 7002 PERMISSIVE') });
+  const others = rawOf(`apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: all, namespace: shop }
+spec: { rules: [{}] }
+`);
+  const verdictBeside = (...documents: unknown[]) => {
+    const { policy, problem } = new PolicyCompiler(inbound.ports).compile({ documents, workload: facts });
+    expect(problem).toContain('shop/unjudged');
+    return decide(policy!, { principal: cart.value, port: 7002, http: undefined }).allow;
+  };
+  expect(verdictBeside(shut('ALLOW'))).toBe(false);
+  expect(verdictBeside(shut('ALLOW'), others)).toBe(true);
+  expect(verdictBeside(shut('DENY'), others)).toBe(false);
 });
