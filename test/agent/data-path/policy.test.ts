@@ -233,6 +233,25 @@ describe('what runs ends within a second once it is not allowed any more, and no
     expect(performance.now() - before).toBeLessThan(ms);
   });
 
+  test('a stream whose session proves a certificate that a deny list names', async () => {
+    const app = await world.tcpApp((socket) => void socket.pipe(socket));
+    const { port, cart: caller, prices } = await world.pair(app, { protocol: 'tcp' });
+    const stream = connect(port, '127.0.0.1').on('error', () => undefined);
+    stream.write('a');
+    await once(stream, 'data');
+    const next = await world.domain.identity('cart', 60_000);
+    prices.push(`apiVersion: eastwest.dev/v1
+kind: DenyList
+metadata: { namespace: default, name: lost }
+spec: { entries: [{ serial: '${next.svid.serialHex}', reason: lost key }] }
+`);
+    expect(prices.counters.inboundOpenStreams).toBe(1);
+    const before = performance.now();
+    caller.store.replace(next);
+    await gone(stream);
+    expect(performance.now() - before).toBeLessThan(ms);
+  });
+
   test('a stream whose certificate has expired lives on as whenExpired says, whatever else changes', async () => {
     const app = await world.tcpApp((socket) => void socket.pipe(socket));
     const { port, prices } = await world.pair(app, { protocol: 'tcp', lifeMs: 2_000 });
