@@ -82,11 +82,20 @@ function originOf(target: string): string | undefined {
   return path === undefined || path.startsWith('?') ? `/${path ?? ''}` : withoutDots(path);
 }
 
-/** As a URL parser (WHATWG) reads the path, once its slashes are merged; the query as it came. */
+/**
+ * As a URL parser (WHATWG) reads the path, once its slashes are merged; the query as it came. Characters that it would
+ * encode and agents let through stand aside meanwhile.
+ */
 function withoutDots(target: string): string {
   const end = target.search(/\?|$/);
-  const path = target.slice(0, end).replaceAll(/\/+/g, '/');
-  return new URL(path, 'http://prices').pathname + target.slice(end);
+  const path = target
+    .slice(0, end)
+    .replaceAll(/\/+/g, '/')
+    .replaceAll(/["<>^`{|}]/g, (character) => `~${character.charCodeAt(0)}~`);
+  const read = new URL(path, 'http://prices').pathname;
+  return (
+    read.replaceAll(/~(34|60|62|94|96|12[345])~/g, (_, code) => String.fromCharCode(Number(code))) + target.slice(end)
+  );
 }
 
 type Body = { readonly content: string; readonly end: number; readonly problem?: undefined };
