@@ -2,6 +2,7 @@ import { Fault } from '#runtime/fault.ts';
 import { explanationText } from '#policy/explain-text.ts';
 import type { Explanation } from '#policy/explain.ts';
 import type { Arguments, Edge } from './edge.ts';
+import { printableLines } from './printable.ts';
 import { readAgentSockets } from './status.ts';
 import { isoTime } from './time-text.ts';
 import { getJson } from './unix-http.ts';
@@ -33,7 +34,7 @@ export async function explainDecision(id: string, args: Arguments, edge: Edge): 
     });
   }
   if (args.flags.has('json')) edge.stdout.write(`${JSON.stringify(told)}\n`);
-  else edge.stdout.write(`${headText(told)}${explanationText(told.explanation)}`);
+  else edge.stdout.write(printableLines(`${headText(told)}${explanationText(told.explanation)}`));
   return 1;
 }
 

@@ -1,4 +1,5 @@
 import type { Run } from '#cli/edge.ts';
+import { printable } from '#cli/printable.ts';
 import { isoTime, showDuration } from '#cli/time-text.ts';
 import type { PolicyLaggard, PolicyStatusResponse } from '#proto/policy-messages.ts';
 import { askPolicies } from './ask.ts';
@@ -6,7 +7,6 @@ import { columns } from './columns.ts';
 
 const someAreBehind = 3;
 /** An agent's words are its own: none of them may speak to the terminal. */
-const unprintable = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 
 /** `eastwest policy status`: how far the agents are. */
 export const run: Run = async (args, edge) => {
@@ -39,6 +39,6 @@ function render({ revision, documents, workloads }: PolicyStatusResponse, nowMs:
 
 function laggardLine(name: string, { address, revision, sinceMs, problem }: PolicyLaggard, nowMs: number): string {
   const has = revision === 0 ? 'has none' : `has revision ${revision}`;
-  const why = problem === '' ? 'has not answered' : `refused: ${problem.replaceAll(unprintable, '?')}`;
+  const why = problem === '' ? 'has not answered' : `refused: ${printable(problem)}`;
   return `${name} at ${address} ${has}, behind for ${showDuration(nowMs - sinceMs)}, ${why}\n`;
 }

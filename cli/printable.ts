@@ -1,0 +1,11 @@
+const unprintable = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
+/** What came from elsewhere as one line that a terminal only shows: no control character, escape sequence or line break. */
+export function printable(text: string): string {
+  return text.replaceAll(unprintable, '?');
+}
+
+/** The same for lines of ours that quote it. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
