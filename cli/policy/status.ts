@@ -6,7 +6,6 @@ import { askPolicies } from './ask.ts';
 import { columns } from './columns.ts';
 
 const someAreBehind = 3;
-/** An agent's words are its own: none of them may speak to the terminal. */
 
 /** `eastwest policy status`: how far the agents are. */
 export const run: Run = async (args, edge) => {
