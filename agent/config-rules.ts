@@ -27,6 +27,13 @@ function* inboundProblems({ inbound, identity }: AgentConfig): Generator<ConfigP
   for (const [index, port] of ports.entries()) {
     if (ports.indexOf(port) !== index) yield [`inbound.ports[${index}].port`, `${port} is there twice`];
   }
+  for (const [index, { mode, listen }] of inbound.ports.entries()) {
+    if (mode === 'STRICT' || listen !== undefined) continue;
+    yield [
+      `inbound.ports[${index}].mode`,
+      'permissive needs a listener of the port’s own: write listen: HOST:PORT beside it',
+    ];
+  }
 }
 
 function* upstreamProblems({ identity, outbound, gateway }: AgentConfig): Generator<ConfigProblem> {
@@ -90,8 +97,8 @@ function* listenerProblems(config: AgentConfig): Generator<ConfigProblem> {
 function* listeners(config: AgentConfig): Generator<readonly [string, Address]> {
   const { inbound, admin, gateway } = config;
   if (inbound !== undefined) yield ['inbound.listen', inbound.listen];
-  for (const [index, { mtls }] of (inbound?.ports ?? []).entries()) {
-    if (mtls !== undefined) yield [`inbound.ports[${index}].mtls`, mtls];
+  for (const [index, { listen }] of (inbound?.ports ?? []).entries()) {
+    if (listen !== undefined) yield [`inbound.ports[${index}].listen`, listen];
   }
   yield* appListeners(config);
   if (gateway?.https !== undefined) yield ['gateway.https.listen', gateway.https.listen];

@@ -1,4 +1,5 @@
 import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type { MtlsMode } from '#policy/model.ts';
 import type { Level } from '#runtime/log.ts';
 
 /** `127.0.0.1:7002`, `[::1]:7002` or, where a name makes sense, `prices.internal:7002`; IPv6 without brackets here. */
@@ -40,8 +41,10 @@ export interface InboundPortConfig {
   readonly protocol: PortProtocol;
   /** `any-peer`: whoever is verified in our trust domain. An empty list admits nobody. */
   readonly allow: 'any-peer' | readonly SpiffeId[];
-  /** A plain mTLS listener for this port alone. */
-  readonly mtls: Address | undefined;
+  /** A listener for this port alone: plain mTLS, and plaintext too where the port is permissive. */
+  readonly listen: Address | undefined;
+  /** Where no PeerAuthentication says otherwise. */
+  readonly mode: MtlsMode;
 }
 
 export interface InboundConfig {

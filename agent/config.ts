@@ -46,7 +46,8 @@ const inboundPort = z.strictObject({
   app: peerAddress.optional(),
   protocol,
   allow: allow.default([]),
-  mtls: listenAddress.optional(),
+  listen: listenAddress.optional(),
+  mode: z.enum(['strict', 'permissive'], 'write strict or permissive').default('strict'),
 });
 
 const inbound = z.strictObject({
@@ -140,12 +141,13 @@ function settings(read: AgentDocument): AgentConfig {
     inbound: read.inbound && {
       listen: read.inbound.listen,
       advertise: read.inbound.advertise,
-      ports: read.inbound.ports.map(({ port, app, protocol, allow, mtls }) => ({
+      ports: read.inbound.ports.map(({ port, app, protocol, allow, listen, mode }) => ({
         port,
         app: app ?? { host: '127.0.0.1', port },
         protocol,
         allow,
-        mtls,
+        listen,
+        mode: mode === 'permissive' ? 'PERMISSIVE' : 'STRICT',
       })),
     },
     outbound: read.outbound && {

@@ -177,7 +177,7 @@ function outboundListeners({ upstreams, httpProxy }: OutboundListener): OpenList
 
 function inboundListeners(inbound: InboundListener | undefined): OpenListener[] {
   if (!inbound) return [];
-  const own = inbound.ports.map(({ port, address }) => ({ purpose: `mtls ${port}`, address }));
+  const own = inbound.ports.map(({ port, address }) => ({ purpose: `port ${port}`, address }));
   return [{ purpose: 'inbound', address: inbound.address }, ...own];
 }
 

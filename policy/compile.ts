@@ -5,14 +5,13 @@ import { unjudgedOn } from './judgeable.ts';
 import type {
   AuthorizationPolicy,
   MeshPolicy,
-  MtlsMode,
   PolicyDocument,
   PolicyName,
   Rule,
   Selector,
   WorkloadFacts,
 } from './model.ts';
-import { mtlsOf } from './peer-authentication.ts';
+import { mtlsOf, type MtlsModes } from './peer-authentication.ts';
 import { isProvedByIndex, RuleIndex } from './rule-index.ts';
 import { indexScopes, resolveScopes, type ResolvedOperation, type ScopeIndex } from './scopes.ts';
 
@@ -22,11 +21,12 @@ export interface CompiledPolicy {
   /** Of a call that no rule is about: the name of what admits it; undefined: nothing does. */
   readonly otherwise: string | undefined;
   readonly denials: DenialIndex;
-  readonly mtls: (port: number) => MtlsMode;
+  readonly mtls: MtlsModes;
 }
 
 /** What cannot be judged, or contradicts another document. */
 export interface CompileProblem {
+  readonly kind: PolicyDocument['kind'];
   /** `namespace/name` of a document. */
   readonly policy: string;
   /** In it, e.g. `spec.rules[0].to[0].operation.paths`. */
@@ -59,8 +59,9 @@ export function compilePolicies(
     { namespace: workload.namespace, rootNamespace },
   );
   const rules = compileRules(policies, scopes, workload);
-  const problems = [
+  const problems: readonly CompileProblem[] = [
     ...meshPolicies.slice(1).map((extra) => ({
+      kind: extra.kind,
       policy: documentName(extra),
       path: 'kind',
       problem: `there is another MeshPolicy, ${mesh && documentName(mesh)}: one holds for the mesh, delete one`,
@@ -108,7 +109,7 @@ function compileRules(
   for (const policy of policies) {
     for (const rule of policy.rules) {
       const found = [...scopeProblems(rule, scopes), ...unjudgedOn(rule, workload.ports)];
-      problems.push(...found.map((problem) => ({ policy: documentName(policy), ...problem })));
+      problems.push(...found.map((problem) => ({ kind: policy.kind, policy: documentName(policy), ...problem })));
       if (found.length > 0) continue;
       const operations = rule.to.flatMap((operation): readonly ResolvedOperation[] => {
         const resolved = resolveScopes(operation, scopes);
@@ -121,7 +122,7 @@ function compileRules(
   return problems.length === 0 ? ok(index) : refuse(problems);
 }
 
-function scopeProblems(rule: Rule, scopes: ScopeIndex): readonly Omit<CompileProblem, 'policy'>[] {
+function scopeProblems(rule: Rule, scopes: ScopeIndex): readonly Omit<CompileProblem, 'kind' | 'policy'>[] {
   return rule.to.flatMap((operation, index) => {
     const resolved = resolveScopes(operation, scopes);
     if (resolved.ok) return [];

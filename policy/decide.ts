@@ -39,7 +39,7 @@ export function deniedBy(policy: CompiledPolicy, proof: CallerProof, nowMs: numb
 
 /** Whether a port takes callers without a certificate. */
 export function mtlsModeOf(policy: CompiledPolicy, port: number): MtlsMode {
-  return policy.mtls(port);
+  return policy.mtls.of(port);
 }
 
 const none: readonly never[] = [];

@@ -1,5 +1,5 @@
 import type { SpiffeId } from '#certs/spiffe-id.ts';
-import type { AuthorizationPolicy, Pattern } from './model.ts';
+import type { AuthorizationPolicy, MtlsMode, Pattern, PeerAuthentication, WorkloadFacts } from './model.ts';
 import { scheme } from './patterns.ts';
 
 /** Who may use a port, as a workload's own file lists them. */
@@ -26,6 +26,20 @@ export function localPolicy(ports: readonly PortAllowance[]): AuthorizationPolic
       when: [],
     })),
   };
+}
+
+/** The `mode` of each port in agent.yaml, where no document of the mesh says otherwise. */
+export function localModes(modes: ReadonlyMap<number, MtlsMode>): PeerAuthentication {
+  return {
+    ...{ kind: 'PeerAuthentication', namespace: '', name: 'agent.yaml', selector: {} },
+    ...{ mode: undefined, ports: modes },
+  };
+}
+
+/** Whatever else is said: this workload takes mTLS only. Stands in the place of documents that cannot be judged. */
+export function strictOnly({ namespace, labels }: WorkloadFacts): PeerAuthentication {
+  const name = 'in the place of what cannot be judged';
+  return { kind: 'PeerAuthentication', namespace, name, selector: labels, mode: 'STRICT', ports: new Map() };
 }
 
 function principalsOf(allow: PortAllowance['allow']): readonly Pattern[] {

@@ -59,8 +59,8 @@ export async function openInbound(parts: InboundParts, config: InboundConfig): P
   );
   const ports: { port: number; address: Address }[] = [];
   for (const port of config.ports) {
-    if (!port.mtls) continue;
-    const own = await open(port.mtls, (accepted) => servePlain(accepted, parts, port));
+    if (!port.listen) continue;
+    const own = await open(port.listen, (accepted) => servePlain(accepted, parts, port));
     ports.push({ port: port.port, address: own });
   }
   return {

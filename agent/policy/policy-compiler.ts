@@ -1,7 +1,7 @@
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import { compilePolicies, documentName, type CompiledPolicy } from '#policy/compile.ts';
 import { toPolicy } from '#policy/documents.ts';
-import { localPolicy } from '#policy/local-policy.ts';
+import { localModes, localPolicy, strictOnly } from '#policy/local-policy.ts';
 import type { PolicyDocument, WorkloadFacts } from '#policy/model.ts';
 
 /** Documents as they were pushed, and for whom. Plain values: worker threads get them too. */
@@ -31,7 +31,11 @@ export class PolicyCompiler {
 
   constructor(ports: readonly InboundPortConfig[]) {
     const listing = ports.filter(({ allow }) => allow.length > 0);
-    this.#own = listing.length === 0 ? [] : [localPolicy(listing)];
+    const modes = ports.flatMap(({ port, mode }) => (mode === 'PERMISSIVE' ? [[port, mode] as const] : []));
+    this.#own = [
+      ...(listing.length === 0 ? [] : [localPolicy(listing)]),
+      ...(modes.length === 0 ? [] : [localModes(new Map(modes))]),
+    ];
   }
 
   /**
@@ -49,10 +53,8 @@ export class PolicyCompiler {
     if (compiled.ok)
       return { policy: this.#keep(compiled.value, { documents: policies, workload }), problem: undefined };
     const problem = textOf(compiled.reason[0], compiled.reason[0]?.policy);
-    const unjudged = new Set(compiled.reason.map(({ policy }) => policy));
-    const closed = policies.flatMap((document) =>
-      unjudged.has(documentName(document)) ? closedOf(document) : [document],
-    );
+    const unjudged = new Set(compiled.reason.map(({ kind, policy }) => `${kind} ${policy}`));
+    const closed = closedOf(policies, unjudged, workload);
     const lessened = compilePolicies(closed, workload);
     if (!lessened.ok) return { policy: undefined, problem };
     return { policy: this.#keep(lessened.value, { documents: closed, workload }), problem };
@@ -84,11 +86,25 @@ export class PolicyCompiler {
   }
 }
 
-/** In the place of one that cannot be judged: admits nobody, and denies all whom it may be about. */
-function closedOf(document: PolicyDocument): readonly PolicyDocument[] {
-  if (document.kind !== 'AuthorizationPolicy') return []; // ports take mTLS only, whatever a PeerAuthentication says
-  const anything = { path: 'rules[0]', isDryRun: false, from: [], to: [], when: [] };
-  return [{ ...document, rules: document.action === 'DENY' ? [anything] : [] }];
+/**
+ * In the place of those that cannot be judged: they admit nobody and deny all whom they may be about, and where a
+ * PeerAuthentication is among them no port takes plaintext.
+ */
+function closedOf(
+  policies: readonly PolicyDocument[],
+  unjudged: ReadonlySet<string>,
+  workload: WorkloadFacts,
+): readonly PolicyDocument[] {
+  const isUnjudged = (document: PolicyDocument): boolean => unjudged.has(`${document.kind} ${documentName(document)}`);
+  const isModeUnknown = policies.some((document) => document.kind === 'PeerAuthentication' && isUnjudged(document));
+  const closed = policies.flatMap((document): readonly PolicyDocument[] => {
+    if (document.kind === 'PeerAuthentication') return isModeUnknown ? [] : [document];
+    if (!isUnjudged(document)) return [document];
+    if (document.kind !== 'AuthorizationPolicy') return [];
+    const anything = { path: 'rules[0]', isDryRun: false, from: [], to: [], when: [] };
+    return [{ ...document, rules: document.action === 'DENY' ? [anything] : [] }];
+  });
+  return isModeUnknown ? [...closed, strictOnly(workload)] : closed;
 }
 
 /** As far as it can be read. */

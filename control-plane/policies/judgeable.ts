@@ -7,14 +7,13 @@ import { policyKey } from '#proto/messages.ts';
 import { problemAt, type ReadPolicy } from './read.ts';
 
 /**
- * What no agent could judge, as far as that can be told without knowing its ports: scopes that nobody explains, and ports
- * that are to take callers without a certificate.
+ * What no agent could judge, as far as that can be told without knowing its ports: scopes that nobody explains.
  */
 export function unjudgeable(
   current: ReadonlyMap<string, StoredPolicy>,
   wanted: readonly ReadPolicy[],
 ): readonly PolicyProblem[] {
-  const doubtful = wanted.filter(({ kind, json }) => kind === 'PeerAuthentication' || json.includes('"scopes"'));
+  const doubtful = wanted.filter(({ json }) => json.includes('"scopes"'));
   if (doubtful.length === 0) return [];
   const replaced = new Set(wanted.map(policyKey));
   const others = [...current.values()].filter((policy) => !replaced.has(policyKey(policy)));
@@ -29,10 +28,6 @@ export function unjudgeable(
 }
 
 function problemOf(document: PolicyDocument, explaining: readonly PolicyDocument[]): string | undefined {
-  if (document.kind === 'PeerAuthentication') {
-    const isLax = document.mode === 'PERMISSIVE' || [...document.ports.values()].includes('PERMISSIVE');
-    return isLax ? 'makes a port PERMISSIVE: agents take mTLS only, write STRICT' : undefined;
-  }
   if (document.kind !== 'AuthorizationPolicy') return undefined;
   const { namespace } = document;
   const anyone = { namespace, name: '', labels: {}, ports: undefined };

@@ -17,7 +17,7 @@ inbound:
   ports:
     - port: 7002
       allow: [${spiffeId}]
-    - { port: 7003, app: "127.0.0.1:9000", protocol: tcp, allow: ["*"], mtls: "127.0.0.1:8443" }
+    - { port: 7003, app: "127.0.0.1:9000", protocol: tcp, allow: ["*"], listen: "127.0.0.1:8443", mode: permissive }
 outbound:
   upstreams:
     - { workload: orders, listen: "[::1]:7101", port: 7003, connectTimeout: 1s, timeout: 1m, maxRequests: 7 }
@@ -50,13 +50,21 @@ test('a whole agent.yaml becomes settings with real types and units', () => {
         listen: { host: '127.0.0.1', port: 15008 },
         advertise: undefined,
         ports: [
-          { port: 7002, app: { host: '127.0.0.1', port: 7002 }, protocol: 'auto', allow: [spiffeId], mtls: undefined },
+          {
+            port: 7002,
+            app: { host: '127.0.0.1', port: 7002 },
+            protocol: 'auto',
+            allow: [spiffeId],
+            listen: undefined,
+            mode: 'STRICT',
+          },
           {
             port: 7003,
             app: { host: '127.0.0.1', port: 9000 },
             protocol: 'tcp',
             allow: 'any-peer',
-            mtls: { host: '127.0.0.1', port: 8443 },
+            listen: { host: '127.0.0.1', port: 8443 },
+            mode: 'PERMISSIVE',
           },
         ],
       },
@@ -193,8 +201,18 @@ describe('a problem is told with its path and what to write', () => {
     ],
     [
       'the same address twice',
-      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, mtls: "127.0.0.1:1" }] }\n`,
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, listen: "127.0.0.1:1" }] }\n`,
       'is already the address of inbound.listen',
+    ],
+    [
+      'a permissive port that plaintext callers cannot reach',
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, mode: permissive }] }\n`,
+      'inbound.ports[0].mode: permissive needs a listener of the port’s own: write listen: HOST:PORT beside it',
+    ],
+    [
+      'a mode that there is not',
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, mode: disable }] }\n`,
+      'inbound.ports[0].mode: write strict or permissive',
     ],
     [
       'an upstream nobody can reach',

@@ -42,7 +42,13 @@ export class GatewayStage {
   ): Promise<ServingAgent> {
     const { domain } = this.#world;
     const port = {
-      ...{ port: 7002, app: { host: '127.0.0.1', port: appPort }, protocol, mtls: undefined },
+      ...{
+        port: 7002,
+        app: { host: '127.0.0.1', port: appPort },
+        protocol,
+        listen: undefined,
+        mode: 'STRICT' as const,
+      },
       allow: allow.map((caller) => domain.spiffeId(caller)),
     };
     const agent = await startServing(domain, name, { ports: [port] });

@@ -80,7 +80,8 @@ export class PairWorld {
       app: { host: '127.0.0.1', port: appPort },
       protocol: 'http',
       allow: [this.domain.spiffeId('cart')],
-      mtls: undefined,
+      listen: undefined,
+      mode: 'STRICT',
       ...changes,
     };
     const prices = await startServing(this.domain, 'prices', { ports: [port], lifeMs, whenExpired, limits, clock });

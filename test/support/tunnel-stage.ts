@@ -169,7 +169,7 @@ export class TunnelStage {
   }
 }
 
-const common = { app: { host: '127.0.0.1', port: 1 }, allow: 'any-peer', mtls: undefined } as const;
+const common = { app: { host: '127.0.0.1', port: 1 }, allow: 'any-peer', listen: undefined, mode: 'STRICT' } as const;
 
 /** 7002 is HTTP, 7003 opaque. */
 const stagePorts: ReadonlyMap<number, InboundPortConfig> = new Map([

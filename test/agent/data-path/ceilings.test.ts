@@ -206,13 +206,13 @@ describe('connections have a ceiling that the listeners of a side share (A54)', 
 
   test('of peers: a port’s own listener has no more room than the tunnels left', async () => {
     const app = await world.httpApp((_, reply) => reply.end('ok'));
-    const mtls = { host: '127.0.0.1', port: 0 };
-    const { port, prices } = await world.pair(app, { mtls, limits: { connections: 1 } });
+    const listen = { host: '127.0.0.1', port: 0 };
+    const { port, prices } = await world.pair(app, { listen, limits: { connections: 1 } });
     expect((await send(port)).status).toBe(200);
     const cart = await world.calling([
       {
         ...{ workload: 'prices', port: 7002, protocol: 'http', transport: 'mtls', ...upstreamDefaults },
-        ...{ spiffeId: world.domain.spiffeId('prices'), endpoints: [prices.inbound.ports[0]!.address], listen: mtls },
+        ...{ spiffeId: world.domain.spiffeId('prices'), endpoints: [prices.inbound.ports[0]!.address], listen },
       },
     ]);
     expect((await send(cart.upstream.port)).status).toBeGreaterThanOrEqual(502);

@@ -12,7 +12,13 @@ import { usePairWorld } from '#support/use-pair-world.ts';
 const world = await usePairWorld();
 
 async function serving(...ports: Partial<InboundPortConfig>[]) {
-  const common = { port: 7002, app: { host: '127.0.0.1', port: 1 }, allow: 'any-peer', mtls: undefined } as const;
+  const common = {
+    port: 7002,
+    app: { host: '127.0.0.1', port: 1 },
+    allow: 'any-peer',
+    listen: undefined,
+    mode: 'STRICT',
+  } as const;
   const prices = await startServing(world.domain, 'prices', {
     ports: ports.map((port) => ({ ...common, protocol: 'auto' as const, ...port })),
   });
@@ -90,10 +96,10 @@ test('without ALPN the opaque port is meant, with it the HTTP port', async () =>
 
 test('a port’s own listener serves it alone, whatever its caller speaks', async () => {
   const web = await world.httpApp((incoming, reply) => reply.end(incoming.headers['x-forwarded-client-cert']));
-  const mtls = { host: '127.0.0.1', port: 0 };
+  const listen = { host: '127.0.0.1', port: 0 };
   const { inbound } = await serving(
     { port: 7002, protocol: 'tcp' },
-    { port: 7003, app: { host: '127.0.0.1', port: web }, mtls },
+    { port: 7003, app: { host: '127.0.0.1', port: web }, listen },
   );
   for (const alpn of [[], ['http/1.1']]) {
     const { tls } = await dial(inbound.ports[0]!.address, { alpn });

@@ -10,7 +10,7 @@ const world = await usePairWorld();
 
 async function connectAsMallory() {
   const app = { host: '127.0.0.1', port: 1 };
-  const common = { app, protocol: 'tcp', mtls: undefined } as const;
+  const common = { app, protocol: 'tcp', listen: undefined, mode: 'STRICT' } as const;
   const prices = await startServing(world.domain, 'prices', {
     ports: [
       { ...common, port: 7002, allow: [world.domain.spiffeId('cart')] },

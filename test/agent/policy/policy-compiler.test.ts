@@ -1,14 +1,15 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { InboundPortConfig } from '#agent/config-types.ts';
 import { PolicyCompiler } from '#agent/policy/policy-compiler.ts';
 import { workloadFacts } from '#agent/policy/workload-facts.ts';
 import { parseSpiffeId } from '#certs/spiffe-id.ts';
-import { decide } from '#policy/decide.ts';
+import { decide, mtlsModeOf } from '#policy/decide.ts';
 import { readPolicies } from '#policy/documents.ts';
 import { allowText } from '#support/mesh-policies.ts';
 
 const prices = parseSpiffeId('spiffe://shop.example/ns/shop/sa/prices');
 if (!prices.ok) throw new Error(prices.reason);
-const port = { app: { host: '127.0.0.1', port: 1 }, allow: [], mtls: undefined };
+const port = { app: { host: '127.0.0.1', port: 1 }, allow: [], listen: undefined, mode: 'STRICT' as const };
 const inbound = {
   listen: { host: '127.0.0.1', port: 0 },
   advertise: undefined,
@@ -81,4 +82,48 @@ spec: { rules: [{}] }
   expect(verdictBeside(shut('ALLOW'))).toBe(false);
   expect(verdictBeside(shut('ALLOW'), others)).toBe(true);
   expect(verdictBeside(shut('DENY'), others)).toBe(false);
+});
+
+describe('the mode of a port', () => {
+  const permissive = { ...inbound.ports[0]!, mode: 'PERMISSIVE' as const };
+  const peers = (name: string, mode: string, selector = ''): unknown =>
+    rawOf(`apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: ${name}, namespace: shop }
+spec: { ${selector} mtls: { mode: ${mode} } }
+`);
+  const own = 'selector: { matchLabels: { app: prices } },';
+  const modeBy = (documents: readonly unknown[], port: InboundPortConfig = permissive) => {
+    const { policy, problem } = new PolicyCompiler([port]).compile({ documents, workload: facts });
+    return { mode: mtlsModeOf(policy!, 7002), problem };
+  };
+
+  test.each([
+    ['agent.yaml says it where no document does', [], 'PERMISSIVE'],
+    ['a document of the namespace outweighs agent.yaml', [peers('all', 'STRICT')], 'STRICT'],
+    ['one that leaves it open does not', [peers('all', 'UNSET')], 'PERMISSIVE'],
+    ['the workload’s own outweighs both', [peers('all', 'STRICT'), peers('own', 'PERMISSIVE', own)], 'PERMISSIVE'],
+  ])('%s', (_name, documents, mode) => {
+    expect(modeBy(documents)).toEqual({ mode, problem: undefined });
+    expect(mtlsModeOf(new PolicyCompiler([permissive]).compileOwn('prices'), 7002)).toBe('PERMISSIVE');
+  });
+
+  test('is STRICT where documents contradict each other, whatever each of them or agent.yaml says', () => {
+    for (const modes of [['PERMISSIVE', 'STRICT'] as const, ['PERMISSIVE', 'PERMISSIVE'] as const]) {
+      const { mode, problem } = modeBy(modes.map((each, index) => peers(`own-${index}`, each, own)));
+      expect(mode).toBe('STRICT');
+      expect(problem).toContain('shop/own-1 spec.selector: is about the same workload as shop/own-0');
+    }
+  });
+
+  test('stands though a policy of the same name cannot be judged', () => {
+    const unjudged = rawOf(`apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: own, namespace: shop }
+spec: { rules: [{ to: [{ operation: { paths: [/a] } }] }] }
+`);
+    const { mode, problem } = modeBy([peers('own', 'PERMISSIVE', own), unjudged], inbound.ports[0]);
+    expect(mode).toBe('PERMISSIVE');
+    expect(problem).toContain('shop/own spec.rules[0]');
+  });
 });
