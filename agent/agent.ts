@@ -3,11 +3,13 @@ import type { Clock, Random } from '#runtime/clock.ts';
 import { aborted, type Phases } from '#runtime/drain.ts';
 import { createReadiness, type Readiness } from './admin/readiness.ts';
 import { startAdmin } from './admin/server.ts';
+import { toldCallers } from './admin/told-callers.ts';
 import type { Address, AgentConfig } from './config-types.ts';
 import type { DataPath, OpenListener, Side } from './data-path.ts';
 import { drainAll } from './drain-all.ts';
 import type { AgentEmit } from './events.ts';
 import type { IdentitySource } from './identity/source.ts';
+import { PlaintextCallers } from './plaintext/plaintext-callers.ts';
 import { openAgentPolicies } from './policy/agent-policies.ts';
 import type { OnPolicies } from './policy/policy-book.ts';
 import { workloadFacts } from './policy/workload-facts.ts';
@@ -79,6 +81,8 @@ async function control(core: Running, phases: Phases): Promise<void> {
   const { config, store, readiness, dataPath } = core;
   const ended = new AbortController();
   const source = await createSource(core);
+  const callers = createPlaintextCallers(core);
+  await callers.load();
   const drain = new AbortController();
   const stop = AbortSignal.any([phases.stop, drain.signal]);
   const admin = await startAdmin({
@@ -92,12 +96,19 @@ async function control(core: Running, phases: Phases): Promise<void> {
       ...(await dataPath.report()),
     }),
     decision: (id) => dataPath.decision(id),
+    plaintextCallers: async () =>
+      toldCallers(await callers.report(), {
+        config,
+        spiffeId: store.current()?.svid.spiffeId,
+        nowMs: core.clock.now(),
+      }),
     drain: () => drain.abort(),
     renew: () => source.renewNow(),
   });
   if (admin.address) tellOpen(core, [{ purpose: 'admin', address: admin.address }]);
   const identityLost = source.run(AbortSignal.any([ended.signal, phases.kill]));
   identityLost.catch(() => undefined); // raced below; a rejection while stopping is no fault
+  const keeping = callers.run(ended.signal);
   const serving = serve(core, source, { stop, kill: phases.kill });
   try {
     await Promise.race([serving, identityLost, dataPath.failed]);
@@ -105,7 +116,7 @@ async function control(core: Running, phases: Phases): Promise<void> {
     if (!phases.kill.aborted) throw error;
   } finally {
     ended.abort();
-    await Promise.allSettled([identityLost, admin.close()]);
+    await Promise.allSettled([identityLost, keeping, admin.close()]);
   }
 }
 
@@ -135,6 +146,12 @@ async function createSource(core: Core): Promise<Source> {
     openPolicies: () =>
       openAgentPolicies({ ...core, workload, stateDir: identity.stateDir, onChange: putIntoForce(core) }),
   });
+}
+
+function createPlaintextCallers({ config, dataPath, clock, emit }: Core): PlaintextCallers {
+  const { identity, workload } = config;
+  const dir = identity.kind === 'control-plane' ? identity.stateDir : undefined;
+  return new PlaintextCallers({ dir, workload, clock, emit, observed: () => dataPath.plaintextCallers() });
 }
 
 function putIntoForce({ config, store, dataPath, policiesCame }: Core): OnPolicies {

@@ -1,6 +1,7 @@
 import type { AgentCounters } from './admin/metrics.ts';
 import type { Address } from './config-types.ts';
 import type { KnownWorkload } from './outbound/destination.ts';
+import type { LedgerReport } from './plaintext/ledger-report.ts';
 import type { PushedPolicies } from './policy/policy-compiler.ts';
 import type { ToldDecision } from './policy/told-decision.ts';
 
@@ -47,6 +48,8 @@ export interface DataPath {
   usePolicies(pushed: PushedPolicies): string | undefined;
   /** Why a call was refused; undefined: nobody knows (any more). */
   decision(id: string): Promise<ToldDecision | undefined>;
+  /** Who called the ports with a listener of their own in plaintext since this run began. */
+  plaintextCallers(): Promise<LedgerReport>;
   /** Never waits for longer than a moment. */
   report(): Promise<DataReport>;
   /** That side accepts nothing new: idle connections end, the others after what they do. */

@@ -50,34 +50,64 @@ export type AgentEvent =
   | { readonly event: 'worker.silent'; readonly worker: number }
   | { readonly event: 'worker.answers'; readonly worker: number }
   | { readonly event: 'inbound.handshake-refused'; readonly from: string; readonly reason: string }
+  | { readonly event: 'inbound.mode-changed'; readonly port: number; readonly mode: 'STRICT' | 'PERMISSIVE' }
+  | {
+      readonly event: 'inbound.plaintext-caller';
+      readonly client: string;
+      readonly port: number;
+      readonly protocol: string;
+    }
+  | {
+      readonly event: 'inbound.plaintext-refused';
+      readonly client: string;
+      readonly port: number;
+      readonly reason: string;
+      readonly hint: string;
+    }
   | {
       readonly event: 'inbound.denied';
-      readonly principal: string;
+      /** Or the `client`: the address of a plaintext caller. */
+      readonly principal?: string;
+      readonly client?: string;
       readonly port: number;
       readonly reason: string;
       /** Of `denied-by-rule`; of `denied-by-list` the reason that the list gives. */
       readonly rule?: string;
       readonly decisionId: string;
     }
-  | { readonly event: 'inbound.audited'; readonly principal: string; readonly port: number; readonly rule: string }
+  | {
+      readonly event: 'inbound.audited';
+      readonly principal?: string;
+      readonly client?: string;
+      readonly port: number;
+      readonly rule: string;
+    }
   | {
       readonly event: 'inbound.on-trial';
-      readonly principal: string;
+      readonly principal?: string;
+      readonly client?: string;
       readonly port: number;
       readonly verdict: 'would-deny' | 'would-allow';
       readonly rule: string;
     }
-  | { readonly event: 'inbound.http-unread'; readonly principal: string; readonly port: number }
+  | {
+      readonly event: 'inbound.http-unread';
+      readonly principal?: string;
+      readonly client?: string;
+      readonly port: number;
+    }
   | {
       readonly event: 'inbound.refused';
-      readonly principal: string;
+      readonly principal?: string;
+      readonly client?: string;
       readonly port: number;
       readonly reason: string;
       readonly decisionId: string;
     }
   | {
       readonly event: 'inbound.failed';
-      readonly principal: string;
+      readonly principal?: string;
+      readonly client?: string;
       readonly port: number;
       readonly reason: string;
       readonly decisionId: string;
@@ -156,6 +186,9 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'worker.silent': 'error',
   'worker.answers': 'info',
   'inbound.handshake-refused': 'warn',
+  'inbound.mode-changed': 'info',
+  'inbound.plaintext-caller': 'info',
+  'inbound.plaintext-refused': 'warn',
   'inbound.denied': 'warn',
   'inbound.audited': 'info',
   'inbound.on-trial': 'info',
@@ -181,6 +214,9 @@ const floodableEvents: ReadonlySet<AgentEvent['event']> = new Set([
   'policies.applied',
   'policies.refused',
   'inbound.handshake-refused',
+  'inbound.mode-changed',
+  'inbound.plaintext-caller',
+  'inbound.plaintext-refused',
   'inbound.denied',
   'inbound.audited',
   'inbound.on-trial',

@@ -19,6 +19,7 @@ import { RefusalBook } from './inbound/refusal-book.ts';
 import { openInbound, type InboundListener } from './inbound/listener.ts';
 import { listen, type Listen } from './listen.ts';
 import { createDestinations } from './outbound/destination.ts';
+import { PlaintextLedger } from './plaintext/plaintext-ledger.ts';
 import { PolicyCompiler } from './policy/policy-compiler.ts';
 import { tellDecision } from './policy/told-decision.ts';
 import { openOutbound, type OutboundListener } from './outbound/listener.ts';
@@ -84,6 +85,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
   });
   const compiler = new PolicyCompiler(config.inbound?.ports ?? []);
   const refusals = new RefusalBook();
+  const ledger = new PlaintextLedger(parts);
   let policy = compiler.compileOwn(config.workload);
   let outbound: OutboundListener | undefined;
   let inbound: InboundListener | undefined;
@@ -119,7 +121,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       const common = { times: peerTimes(config.limits), listen: listenAs, maxConnections: maxConnections(parts) };
       if (config.inbound) {
         inbound = await openInbound(
-          { ...shared('inbound'), ...inboundParts(parts), ...common, shares, policy: () => policy, refusals },
+          { ...shared('inbound'), ...inboundParts(parts), ...common, shares, policy: () => policy, refusals, ledger },
           config.inbound,
         );
       }
@@ -139,6 +141,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       }
       return compiled.problem;
     },
+    plaintextCallers: () => Promise.resolve(ledger.report(policy.mtls.document)),
     decision: (id) => Promise.resolve(tellDecision(id, refusals, compiler)),
     report() {
       measure();

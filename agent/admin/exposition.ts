@@ -20,6 +20,8 @@ const counterHelp: Readonly<Record<Exclude<CounterName, Gauges>, string>> = {
   inboundDenied: 'Requests and opaque streams from peers that no rule admitted.',
   inboundFailed: 'Admitted requests and streams from peers that failed.',
   handshakesRefused: 'Inbound handshakes that ended without a verified peer.',
+  plaintextAdmitted: 'Requests and opaque streams of plaintext callers that rules let in.',
+  plaintextRefused: 'Those that were not, and plaintext connections to strict ports.',
   sessionsOpened: 'Sessions opened to peers.',
   sessionsFailed: 'Sessions to peers that could not be opened.',
   reProofs: 'Certificates that peers proved anew on an open session.',

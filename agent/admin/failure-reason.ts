@@ -17,6 +17,7 @@ export type FailureReason =
   | 'denied-by-rule'
   | 'denied-by-list'
   | 'peer-svid-expired'
+  | 'port-is-strict'
   | 'rate-limited'
   | 'refused-by-peer'
   // there was no way

@@ -25,6 +25,9 @@ export interface AgentCounters {
   inboundOpenStreams: number;
   /** Inbound handshakes that ended without a verified peer. */
   handshakesRefused: number;
+  /** Requests and opaque streams of plaintext callers that rules let in; those that were not, and connections to strict ports. */
+  plaintextAdmitted: number;
+  plaintextRefused: number;
   /** Sessions dialled to peers, and those that did not come to a verified peer. */
   sessionsOpened: number;
   sessionsFailed: number;
@@ -68,6 +71,8 @@ export function createCounters(): AgentCounters {
     inboundFailed: 0,
     inboundOpenStreams: 0,
     handshakesRefused: 0,
+    plaintextAdmitted: 0,
+    plaintextRefused: 0,
     sessionsOpened: 0,
     sessionsFailed: 0,
     reProofs: 0,

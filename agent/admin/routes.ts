@@ -4,6 +4,7 @@ import type { AdminConfig, AgentConfig } from '#agent/config-types.ts';
 import type { ToldDecision } from '#agent/policy/told-decision.ts';
 import { renderMetrics } from './exposition.ts';
 import type { ReadinessReport } from './readiness.ts';
+import type { ToldCallers } from './told-callers.ts';
 import { describeStatus, type AgentFacts } from './status.ts';
 
 /** Which door a request came through: the TCP port only tells, the Unix socket also acts. */
@@ -30,6 +31,7 @@ export interface AdminActions {
   readonly config: AgentConfig;
   /** Why a call was refused; undefined: nobody knows (any more). */
   decision(id: string): Promise<ToldDecision | undefined>;
+  plaintextCallers(): Promise<ToldCallers>;
   drain(): void;
   renew(): void;
 }
@@ -40,6 +42,7 @@ const routes = {
   '/metrics': { method: 'GET', door: 'any' },
   '/config': { method: 'GET', door: 'socket' },
   '/status': { method: 'GET', door: 'socket' },
+  '/plaintext-callers': { method: 'GET', door: 'socket' },
   '/drain': { method: 'POST', door: 'socket' },
   '/renew': { method: 'POST', door: 'socket' },
 } as const;
@@ -75,6 +78,8 @@ async function answer(path: keyof typeof routes, actions: AdminActions): Promise
       return json(200, actions.config);
     case '/status':
       return json(200, describeStatus(await actions.facts()));
+    case '/plaintext-callers':
+      return json(200, await actions.plaintextCallers());
     case '/drain':
       actions.drain();
       return plain(202, 'draining\n');

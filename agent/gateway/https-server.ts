@@ -4,7 +4,7 @@ import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from
 import { createHandshakes, handshakeCeilings } from '#agent/inbound/handshakes.ts';
 import { handshakeDeadlineMs } from '#agent/tls/contexts.ts';
 import { turnAway } from '#agent/turn-away.ts';
-import { clientAddress } from './client-key.ts';
+import { clientAddress } from '#agent/client-key.ts';
 import type { GatewayParts } from './gateway-parts.ts';
 import type { ServerPair } from './server-certificate.ts';
 

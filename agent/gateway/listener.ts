@@ -7,7 +7,7 @@ import { Outlet } from '#agent/outbound/outlet.ts';
 import { TcpPipe } from '#agent/pipe/tcp-pipe.ts';
 import { TlsPipe } from '#agent/pipe/tls-pipe.ts';
 import { turnAway } from '#agent/turn-away.ts';
-import { clientAddress, clientKey } from './client-key.ts';
+import { clientAddress, clientKey } from '#agent/client-key.ts';
 import type { OutsideCaller } from './forwarded-headers.ts';
 import type { GatewayParts } from './gateway-parts.ts';
 import { createHttpsServer } from './https-server.ts';

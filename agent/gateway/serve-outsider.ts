@@ -2,7 +2,7 @@ import { serveH1 } from '#agent/http/h1-server.ts';
 import { serveH2 } from '#agent/http/h2/h2-server.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
-import { openHttpSession, type SessionRoom } from '#agent/protocol/open-http-session.ts';
+import { openHttpSession, outsiderRoom } from '#agent/protocol/open-http-session.ts';
 import { serveDetected } from '#agent/protocol/serve-detected.ts';
 import { GatewayHttp, type OutsideConnection } from './gateway-http.ts';
 import type { GatewayParts } from './gateway-parts.ts';
@@ -40,12 +40,3 @@ function serveHttp2(pipe: Pipe, parts: GatewayParts, outsider: Outsider): HttpCo
   const session = { limits, times, clock, room: outsiderRoom };
   return serveH2((handler) => openHttpSession(pipe, 'server', handler, session), service);
 }
-
-/** Outsiders are many, and owe us nothing: each may occupy less than a peer or the app. */
-const outsiderRoom: SessionRoom = {
-  windowBytes: 256 * 1024,
-  firstWindowBytes: 64 * 1024,
-  sessionWindowBytes: 1024 * 1024,
-  maxStreams: 100,
-  unreadCeilingBytes: 4 * 1024 * 1024,
-};

@@ -6,6 +6,8 @@ export function denyReply(reason: DenyReason): { status: 401 | 403; title: strin
   switch (reason) {
     case 'peer-svid-expired':
       return { status: 401, title: 'The certificate of this connection has expired: reconnect with a valid one' };
+    case 'port-is-strict':
+      return { status: 403, title: 'This port takes mutual TLS only: call it with a certificate of the mesh' };
     case 'no-rule-matches':
     case 'denied-by-rule':
     case 'denied-by-list':

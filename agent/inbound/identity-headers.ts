@@ -21,11 +21,12 @@ const fieldOf = new WeakMap<CallerIdentity, HeaderField>();
 
 /**
  * The headers without whatever came under a name of ours, and with exactly one `x-forwarded-client-cert` in Envoy's format
- * (its SANITIZE_SET): set by us from the verified certificate, never appended to.
+ * (its SANITIZE_SET): set by us from the verified certificate, never appended to. Of a caller without one (undefined)
+ * nothing is said.
  */
-export function setIdentityHeaders(headers: readonly HeaderField[], caller: CallerIdentity): HeaderField[] {
+export function setIdentityHeaders(headers: readonly HeaderField[], caller: CallerIdentity | undefined): HeaderField[] {
   const out = stripReserved(headers);
-  out.push(clientCertField(caller));
+  if (caller !== undefined) out.push(clientCertField(caller));
   return out;
 }
 

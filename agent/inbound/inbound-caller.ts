@@ -11,7 +11,7 @@ import type { Upstream } from '#agent/http/message.ts';
 import type { HttpConnection, HttpService } from '#agent/http/service.ts';
 import { connectTcp } from '#agent/pipe/connect-tcp.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
-import { openHttpSession } from '#agent/protocol/open-http-session.ts';
+import { openHttpSession, outsiderRoom } from '#agent/protocol/open-http-session.ts';
 import { createFarEnd, type FarEnd } from '#agent/protocol/far-end.ts';
 import { HttpAnswerGuard } from '#agent/protocol/http-answer-guard.ts';
 import { serveDetected } from '#agent/protocol/serve-detected.ts';
@@ -20,12 +20,14 @@ import { ok, refuse, unreachable, type Result } from '#runtime/result.ts';
 import { AppSessions } from './app-sessions.ts';
 import { AutoApp } from './auto-app.ts';
 import type { CallerParts, InboundParts, Proof } from './inbound-parts.ts';
+import { shareKey } from './inbound-peer.ts';
 import { NamedPortHttp } from './named-port-http.ts';
 import { OwnApp } from './own-app.ts';
 import type { PeerShare } from './peer-shares.ts';
 import { PortJudge, type Permit, type Refusal, type Standing } from './permit.ts';
 import { PortHttp } from './port-http.ts';
-import { InboundReport, type AppProblem } from './report.ts';
+import { createInboundReport } from './plaintext-report.ts';
+import type { AppProblem, InboundReport } from './report.ts';
 
 export type { FarEnd } from '#agent/protocol/far-end.ts';
 export type { Proof } from './inbound-parts.ts';
@@ -33,7 +35,7 @@ export type { Proof } from './inbound-parts.ts';
 /** Why a stream is refused before its port is asked. `bad-target`: it was over before it began. */
 export type StreamRefusal = 'bad-target' | 'no-such-port' | 'peer-svid-expired';
 
-/** One connection of a verified peer, a tunnel session or plain mTLS, with all that is open to the app on its behalf. */
+/** One connection of a caller, a tunnel session or one to a port alone, with all that is open to the app on its behalf. */
 export interface InboundCaller {
   /** Judges ordinary HTTP/2 requests beside CONNECT: for the port that `x-eastwest-port` names, else the first HTTP port. */
   readonly http2: HttpService<AppProblem>;
@@ -72,7 +74,7 @@ class Caller implements InboundCaller {
   readonly #http2Apps = new Map<InboundPortConfig, H2App>();
 
   constructor(inbound: InboundParts, proof: Proof) {
-    const share = inbound.shares.of(proof.peer.spiffeId);
+    const share = inbound.shares.of(shareKey(proof.peer));
     const parts = { ...inbound, inFlight: share.requests, streams: share.streams };
     this.#share = share;
     this.#parts = parts;
@@ -92,6 +94,7 @@ class Caller implements InboundCaller {
 
   serve(pipe: Pipe, port: InboundPortConfig): HttpConnection {
     const parts = this.#parts;
+    const session = this.#proof.peer.spiffeId === undefined ? { ...parts, room: outsiderRoom } : parts;
     const openOpaque = (onOpened: (farEnd: FarEnd | undefined) => void) =>
       this.openOpaque(port, (opened) => onOpened(opened.ok ? opened.value : undefined));
     if (this.isOpaque(port)) return serveOpaque(pipe, openOpaque);
@@ -100,18 +103,23 @@ class Caller implements InboundCaller {
       firstMs: parts.times.firstMs,
       openOpaque: port.protocol === 'auto' && !parts.answeringHttp.has(port.port) ? openOpaque : undefined,
       http: (caller) => serveH1(caller, this.#ownService(port)),
-      http2: (caller) => serveH2((handler) => openHttpSession(caller, 'server', handler, parts), this.#serviceOf(port)),
+      http2: (caller) =>
+        serveH2((handler) => openHttpSession(caller, 'server', handler, session), this.#serviceOf(port)),
     });
   }
 
   openOpaque(port: InboundPortConfig, onOpened: OnOpened): () => void {
     const { peer } = this.#proof;
-    const report = new InboundReport(this.#parts, peer.spiffeId, port.port);
+    const report = createInboundReport(this.#parts, peer, port.port);
     report.begun();
     const judge = new PortJudge(this.#parts.policy, port.port);
     const standing = judge.standing(peer, this.#parts.clock.now());
     const permit = standing.ok ? this.#permitOf(judge, standing.value, report) : standing;
-    if (permit.ok) return this.#openApp(permit.value, { port, report, judge, onOpened });
+    if (permit.ok) {
+      this.#notePeer(port);
+      report.permitted('opaque', '');
+      return this.#openApp(permit.value, { port, report, judge, onOpened });
+    }
     onOpened(refuse(this.#keep(report.denied(permit.reason, 'opaque'), permit.reason, port.port)));
     return () => undefined;
   }
@@ -131,7 +139,7 @@ class Caller implements InboundCaller {
   }
 
   refuse(reason: StreamRefusal, port: number): Answer {
-    const report = new InboundReport(this.#parts, this.#proof.peer.spiffeId, port);
+    const report = createInboundReport(this.#parts, this.#proof.peer, port);
     report.begun();
     switch (reason) {
       case 'bad-target':
@@ -171,7 +179,7 @@ class Caller implements InboundCaller {
         if (refusal !== undefined) this.#keep(report.revoked(refusal), refusal, port.port);
         return refusal !== undefined;
       };
-      const app = this.isOpaque(port) ? opened.value : this.#guarded(opened.value, port);
+      const app = this.isOpaque(port) ? opened.value : new HttpAnswerGuard(opened.value, () => report.httpUnread());
       onOpened(ok(createFarEnd(app, report, { clock, onOver: leave, isRevoked })));
     });
     return () => {
@@ -180,15 +188,9 @@ class Caller implements InboundCaller {
     };
   }
 
-  #guarded(app: Pipe, { port }: InboundPortConfig): Pipe {
-    return new HttpAnswerGuard(app, () => {
-      this.#parts.answeringHttp.add(port);
-      this.#parts.emit({ event: 'inbound.http-unread', principal: this.#proof.peer.spiffeId, port });
-    });
-  }
-
   /** For an HTTP/1.1 caller: a connection to the app of its own, so that nobody else's bytes are ever on it. */
   #ownService(port: InboundPortConfig): PortHttp {
+    this.#notePeer(port);
     if (port.protocol === 'http2') {
       return new PortHttp(this.#parts, this.#proof, {
         port,
@@ -205,10 +207,17 @@ class Caller implements InboundCaller {
 
   /** For an HTTP/2 caller. */
   #serviceOf(port: InboundPortConfig): PortHttp {
+    this.#notePeer(port);
     const upstream = this.#appOf(port);
     const { spoken } = this.#parts;
     const takesGrpc = (): boolean => (port.protocol === 'auto' ? spoken.get(port.port) : port.protocol) === 'http2';
     return new PortHttp(this.#parts, this.#proof, { port, upstream, takesGrpc, onClosed: () => undefined });
+  }
+
+  /** Who needs no plaintext: once for what is opened, not for each request. */
+  #notePeer({ port }: InboundPortConfig): void {
+    const { spiffeId } = this.#proof.peer;
+    if (spiffeId !== undefined) this.#parts.ledger.peer(port, spiffeId);
   }
 
   #appOf(port: InboundPortConfig): Upstream<AppProblem> {

@@ -8,8 +8,9 @@ import type { Deadlines } from '#agent/http/deadlines.ts';
 import type { IdentityStore } from '#agent/identity/store.ts';
 import type { Listen } from '#agent/listen.ts';
 import type { HttpTimes, MessageLimits } from '#agent/http/service.ts';
-import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
+import type { PlaintextLedger } from '#agent/plaintext/plaintext-ledger.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
+import type { InboundPeer } from './inbound-peer.ts';
 import type { PeerShares } from './peer-shares.ts';
 import type { RefusalBook } from './refusal-book.ts';
 import type { CompiledPolicy } from '#policy/compile.ts';
@@ -27,6 +28,7 @@ export interface InboundParts {
   /** As they stand now. */
   readonly policy: () => CompiledPolicy;
   readonly refusals: RefusalBook;
+  readonly ledger: PlaintextLedger;
   /** The app's ports, in the order of the configuration. */
   readonly ports: ReadonlyMap<number, InboundPortConfig>;
   /** Who we are: the `By` of the identity header. */
@@ -54,8 +56,8 @@ export interface InboundParts {
 
 /** Whose connection it is. */
 export interface Proof {
-  /** Who the other end proved to be the last time: a getter where the session is re-proved. */
-  readonly peer: VerifiedPeer;
+  /** Who the other end proved to be the last time, where it proved anything. */
+  readonly peer: InboundPeer;
 }
 
 /** What serves one connection of a peer. */

@@ -1,10 +1,13 @@
+import type { Socket } from 'node:net';
 import type { Address, InboundConfig, InboundPortConfig } from '#agent/config-types.ts';
 import type { HttpConnection } from '#agent/http/service.ts';
 import type { IdentitySnapshot } from '#agent/identity/store.ts';
+import { mtlsModeOf } from '#policy/decide.ts';
 import { createProofReport } from '#agent/proof/proof-report.ts';
 import type { InboundParts } from './inbound-parts.ts';
 import { createHandshakes, handshakeCeilings } from './handshakes.ts';
 import { createMtlsServer, type AcceptedLink, type MtlsServer } from './mtls-server.ts';
+import { PlaintextDoor, PlaintextSeats } from './plaintext-door.ts';
 import { createInboundCaller } from './inbound-caller.ts';
 import { servePlain } from './serve-plain.ts';
 import { serveTunnel, type TunnelParts } from './tunnel-server.ts';
@@ -26,26 +29,32 @@ export interface InboundListener {
 type Serve = (accepted: AcceptedLink) => HttpConnection;
 
 /**
- * Accepts mTLS on the inbound port, and on the ports' own listeners. ALPN `h2`: tunnels and requests of HTTP/2;
- * `http/1.1`: the first HTTP port; none: the first port that need not be HTTP.
+ * Accepts mTLS on the inbound port, and on the ports' own listeners, which take plaintext too where the port is
+ * permissive. ALPN `h2`: tunnels and requests of HTTP/2; `http/1.1`: the first HTTP port; none: the first port that need
+ * not be HTTP.
  */
 export async function openInbound(parts: InboundParts, config: InboundConfig): Promise<InboundListener> {
   const connections = new Set<HttpConnection>();
   const servers: MtlsServer[] = [];
   const handshakes = createHandshakes<IdentitySnapshot>(handshakeCeilings(parts.worker?.of ?? 1));
-  const open = async (address: Address, serve: Serve): Promise<Address> => {
-    const server = await createMtlsServer(parts, {
-      handshakes,
-      isFull: () => connections.size >= parts.maxConnections,
-      take(accepted) {
-        const connection = serve(accepted);
-        connections.add(connection);
-        accepted.socket.once('close', () => connections.delete(connection));
-      },
-    });
+  const isFull = (): boolean => connections.size >= parts.maxConnections;
+  const onConnection = (socket: Socket, connection: HttpConnection): void => {
+    connections.add(connection);
+    socket.once('close', () => connections.delete(connection));
+  };
+  const open = async (address: Address, serve: Serve, plaintext?: PlaintextDoor): Promise<Address> => {
+    const take = (accepted: AcceptedLink): void => onConnection(accepted.socket, serve(accepted));
+    const server = await createMtlsServer(parts, { handshakes, plaintext, isFull, take });
     servers.push(server);
     return parts.listen(server.tcp, address);
   };
+  const seats = new PlaintextSeats(parts.maxConnections);
+  const observeModes = (): void => {
+    for (const { port, listen } of config.ports) {
+      if (listen !== undefined) parts.ledger.observe(port, mtlsModeOf(parts.policy(), port));
+    }
+  };
+  observeModes();
   const tunnel: TunnelParts = {
     ...parts,
     report: createProofReport(parts, 'accepted'),
@@ -60,7 +69,8 @@ export async function openInbound(parts: InboundParts, config: InboundConfig): P
   const ports: { port: number; address: Address }[] = [];
   for (const port of config.ports) {
     if (!port.listen) continue;
-    const own = await open(port.listen, (accepted) => servePlain(accepted, parts, port));
+    const door = new PlaintextDoor({ inbound: parts, port, seats, isFull, onConnection });
+    const own = await open(port.listen, (accepted) => servePlain(accepted, parts, port), door);
     ports.push({ port: port.port, address: own });
   }
   return {
@@ -77,6 +87,7 @@ export async function openInbound(parts: InboundParts, config: InboundConfig): P
       for (const connection of [...connections]) connection.destroy();
     },
     reconsider() {
+      observeModes();
       for (const connection of [...connections]) connection.reconsider?.();
     },
   };

@@ -5,7 +5,7 @@ import type { IdentitySnapshot } from '#agent/identity/store.ts';
 import { guardedServer } from '#agent/pipe/guarded-tls.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { TlsPipe } from '#agent/pipe/tls-pipe.ts';
-import { alpnOffer } from '#agent/tls/client-hello.ts';
+import { alpnOffer, handshakeRecord } from '#agent/tls/client-hello.ts';
 import { handshakeDeadlineMs, serverTlsOptions } from '#agent/tls/contexts.ts';
 import { verifyPeer, type VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import { turnAway } from '#agent/turn-away.ts';
@@ -14,6 +14,9 @@ import type { InboundParts } from './inbound-parts.ts';
 
 /** A caller that vanished without a word is noticed by TCP keep-alive; without it its streams would stay for good. */
 const keepAliveMs = 30_000;
+
+/** A caller of a port that also takes plaintext, and in which the server speaks first, is silent for so long; a ClientHello may come late. */
+const silentMs = 1_000;
 
 /** A TLS connection whose other end has proved itself. */
 export interface AcceptedLink {
@@ -25,9 +28,19 @@ export interface AcceptedLink {
   readonly shown: IdentitySnapshot;
 }
 
+/** Who gets connections whose first byte is none of TLS. */
+export interface PlaintextTaker {
+  /** Whether a caller that says nothing for a while waits for the app to speak first. TLS clients speak first. */
+  readonly takesSilent: boolean;
+  /** `early`: what it said; it may have ended its side already. */
+  take(socket: Socket, early: Buffer): void;
+}
+
 /** Who gets the connections of several such servers, and how many more these may let in together. */
 export interface LinkTaker {
   readonly handshakes: Handshakes<IdentitySnapshot>;
+  /** Undefined: nobody is looked for who does not speak TLS. */
+  readonly plaintext: PlaintextTaker | undefined;
   isFull(): boolean;
   take(accepted: AcceptedLink): void;
 }
@@ -93,14 +106,17 @@ class Acceptor implements MtlsServer {
     if (this.#taker.isFull()) return turnAway(socket, this.#parts.counters.inbound);
     this.#handshakes.begun(socket);
     let early: Buffer = noBytes;
+    const { plaintext } = this.#taker;
     const leave = (): void => {
       overdue.cancel();
+      silence?.cancel();
       socket.off('readable', read).off('end', ended).off('close', gone).off('error', failed);
     };
     const read = (): void => {
       const bytes = socket.read() as Buffer | null;
       if (bytes === null) return;
       early = early.length === 0 ? bytes : Buffer.concat([early, bytes]);
+      if (plaintext !== undefined && early[0] !== handshakeRecord) return inClear(plaintext);
       const offer = alpnOffer(early);
       if (offer === 'more') return;
       leave();
@@ -108,6 +124,16 @@ class Acceptor implements MtlsServer {
       this.#handshakes.shows(socket, this.#identity);
       if (offer === 'some') this.#tls.emit('connection', socket);
       else this.#shakeGuarded(socket);
+    };
+    const inClear = (taker: PlaintextTaker): void => {
+      leave();
+      this.#handshakes.finished(socket);
+      taker.take(socket, early);
+    };
+    const silence = plaintext && this.#parts.clock.timer(silentMs, () => silent(() => undefined));
+    const silent = (otherwise: () => void): void => {
+      if (early.length === 0 && plaintext?.takesSilent === true) inClear(plaintext);
+      else otherwise();
     };
     let reason = 'ECONNRESET';
     const failed = (error: NodeJS.ErrnoException): void => void (reason = error.code ?? reason);
@@ -119,7 +145,7 @@ class Acceptor implements MtlsServer {
       reason = 'ERR_TLS_HANDSHAKE_TIMEOUT';
       socket.destroy();
     });
-    const ended = (): void => void socket.destroy();
+    const ended = (): void => silent(() => socket.destroy());
     socket.on('readable', read).once('end', ended).once('close', gone).once('error', failed);
   }
 

@@ -5,7 +5,8 @@ import { portHeader } from '#agent/http/port-header.ts';
 import type { Admission, HttpService } from '#agent/http/service.ts';
 import { ServiceParts } from '#agent/http/service-parts.ts';
 import type { CallerParts, Proof } from './inbound-parts.ts';
-import { InboundReport, type AppProblem } from './report.ts';
+import { createInboundReport } from './plaintext-report.ts';
+import type { AppProblem, InboundReport } from './report.ts';
 
 export interface NamedPorts {
   /** Of one port, made when it is first asked for. */
@@ -64,7 +65,7 @@ export class NamedPortHttp extends ServiceParts implements HttpService<AppProble
   }
 
   #reportAt(port: number): InboundReport {
-    return new InboundReport(this.#parts, this.#proof.peer.spiffeId, port);
+    return createInboundReport(this.#parts, this.#proof.peer, port);
   }
 }
 

@@ -1,5 +1,4 @@
 import { Share, type Ceiling } from '#agent/ceiling.ts';
-import type { SpiffeId } from '#certs/spiffe-id.ts';
 
 /** What one peer may have at once, on all its connections. */
 export interface PeerShare {
@@ -13,15 +12,15 @@ export interface PeerShare {
 export class PeerShares {
   readonly #requests: Ceiling;
   readonly #streams: Ceiling;
-  readonly #shares = new Map<SpiffeId, SharedByConnections>();
+  readonly #shares = new Map<string, SharedByConnections>();
 
   constructor(whole: { readonly requests: Ceiling; readonly streams: Ceiling }) {
     this.#requests = whole.requests;
     this.#streams = whole.streams;
   }
 
-  /** Of a new connection. */
-  of(peer: SpiffeId): PeerShare {
+  /** Of a new connection of whoever has that key, see `shareKey`. */
+  of(peer: string): PeerShare {
     let share = this.#shares.get(peer);
     if (share === undefined) {
       const created = { requests: new Share(this.#requests), streams: new Share(this.#streams), connections: 0 };

@@ -1,21 +1,27 @@
-import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { CompiledPolicy } from '#policy/compile.ts';
-import { decide, deniedBy } from '#policy/decide.ts';
+import { decide, deniedBy, mtlsModeOf } from '#policy/decide.ts';
 import type { Decision, HttpCall } from '#policy/model.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
+import type { InboundPeer } from './inbound-peer.ts';
 
 const proof = Symbol('permit'); // not exported: only `authorize` makes a Permit
 
 /** The proof that a call was judged and allowed. Nothing reaches the app without one. */
 export interface Permit {
-  readonly principal: SpiffeId;
+  /** Undefined: a plaintext caller. */
+  readonly principal: SpiffeId | undefined;
   /** The rule that let it in. */
   readonly rule: string;
   readonly [proof]: true;
 }
 
-export type DenyReason = 'no-rule-matches' | 'denied-by-rule' | 'denied-by-list' | 'peer-svid-expired';
+export type DenyReason =
+  | 'no-rule-matches'
+  | 'denied-by-rule'
+  | 'denied-by-list'
+  | 'peer-svid-expired'
+  | 'port-is-strict';
 
 export interface Refusal {
   readonly reason: DenyReason;
@@ -26,7 +32,7 @@ export interface Refusal {
 /** What verdicts about a caller rest on besides what it asks for. Another object whenever anything of it changes. */
 export interface Standing {
   readonly policy: CompiledPolicy;
-  readonly peer: VerifiedPeer;
+  readonly peer: InboundPeer;
 }
 
 export interface Judged {
@@ -48,6 +54,7 @@ function authorize({ policy, peer }: Standing, port: number, http: HttpCall | un
 }
 
 const expired: Result<never, Refusal> = refuse({ reason: 'peer-svid-expired' });
+const strict: Result<never, Refusal> = refuse({ reason: 'port-is-strict' });
 
 /** Judges one caller's requests to one port. */
 export class PortJudge {
@@ -61,10 +68,12 @@ export class PortJudge {
   }
 
   /**
-   * Whether the caller may ask for anything at all: its certificate holds, and no list denies it. The same object as long
-   * as the same rules and the same proof stand; entries of deny lists only ever end by themselves, they never begin.
+   * Whether the caller may ask for anything at all: its certificate holds, and no list denies it; or it has none, and the
+   * port is permissive. The same object as long as the same rules and the same proof stand; entries of deny lists only
+   * ever end by themselves, they never begin.
    */
-  standing(peer: VerifiedPeer, nowMs: number): Result<Standing, Refusal> {
+  standing(peer: InboundPeer, nowMs: number): Result<Standing, Refusal> {
+    if (peer.spiffeId === undefined) return this.#plaintextStanding(peer);
     if (nowMs >= peer.svid.notAfterMs) return expired;
     const policy = this.#policy();
     const known = this.#standing;
@@ -72,7 +81,18 @@ export class PortJudge {
     const { serialHex, keyThumbprint } = peer.svid;
     const denial = deniedBy(policy, { spiffeId: peer.spiffeId, serial: serialHex, keyThumbprint }, nowMs);
     if (denial !== undefined) return refuse({ reason: 'denied-by-list', rule: denial.reason });
-    const good = { ok: true, value: { policy, peer } } as const;
+    return this.#stands({ policy, peer });
+  }
+
+  #plaintextStanding(peer: InboundPeer): Result<Standing, Refusal> {
+    const policy = this.#policy();
+    const known = this.#standing;
+    if (known?.value.peer === peer && known.value.policy === policy) return known;
+    return mtlsModeOf(policy, this.#port) === 'PERMISSIVE' ? this.#stands({ policy, peer }) : strict;
+  }
+
+  #stands(standing: Standing): Result<Standing, Refusal> {
+    const good = { ok: true, value: standing } as const;
     this.#standing = good;
     return good;
   }
@@ -82,7 +102,7 @@ export class PortJudge {
   }
 
   /** Why a call may not go on; undefined: it may. That its certificate has expired is `whenExpired`'s business. */
-  refusalOf(peer: VerifiedPeer, http: HttpCall | undefined, nowMs: number): Refusal | undefined {
+  refusalOf(peer: InboundPeer, http: HttpCall | undefined, nowMs: number): Refusal | undefined {
     const standing = this.standing(peer, nowMs);
     if (!standing.ok) return standing.reason.reason === 'peer-svid-expired' ? undefined : standing.reason;
     const { permit } = this.judge(standing.value, http);

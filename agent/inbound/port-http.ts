@@ -7,17 +7,18 @@ import type { Admission, HttpService } from '#agent/http/service.ts';
 import { ServiceParts } from '#agent/http/service-parts.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import type { InboundPortConfig } from '#agent/config-types.ts';
-import type { VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import type { PathProblem } from '#policy/path.ts';
 import type { Result } from '#runtime/result.ts';
 import { appTarget, type AppTarget } from './app-target.ts';
 import type { CallerParts, Proof } from './inbound-parts.ts';
+import type { InboundPeer } from './inbound-peer.ts';
 import { setIdentityHeaders, type CallerIdentity } from './identity-headers.ts';
 import { httpCall } from './http-call.ts';
 import { isOddlySpelt } from './odd-method.ts';
 import { PortJudge, type Permit, type Refusal, type Standing } from './permit.ts';
 import { isKept } from './refusal-book.ts';
-import { InboundReport, type AppProblem } from './report.ts';
+import { createInboundReport } from './plaintext-report.ts';
+import type { AppProblem, InboundReport } from './report.ts';
 
 export interface PortHttpOrder {
   readonly port: InboundPortConfig;
@@ -41,7 +42,7 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
   /** Where the last head wants to go. */
   #lastHead: RequestHead | undefined;
   #lastTarget: Result<AppTarget, PathProblem> | undefined;
-  /** As the app is told of the caller, and the standing under which that was found out. */
+  /** As the app is told of the caller where it proved who it is, and the standing under which that was found out. */
   #identity: CallerIdentity | undefined;
   #identified: Standing | undefined;
 
@@ -51,7 +52,7 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     this.#proof = proof;
     this.#order = order;
     this.#judge = new PortJudge(parts.policy, order.port.port);
-    this.#report = new InboundReport(parts, proof.peer.spiffeId, order.port.port);
+    this.#report = createInboundReport(parts, proof.peer, order.port.port);
   }
 
   admit(head: RequestHead): Admission<AppProblem> {
@@ -70,7 +71,7 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
       return { kind: 'answer', answer: report.notAdmitted('too-many-requests', head) };
     }
     if (last !== undefined) {
-      this.#count(head);
+      this.#count(head, target.value);
       return last;
     }
     return this.#decide(head, target.value, standing.value);
@@ -84,7 +85,7 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason, head) };
     const request = { head, target: target.text, headers: headers.value, filterFields: stripReserved };
-    this.#count(head);
+    this.#count(head, target);
     if (standing !== this.#identified) this.#identity = undefined;
     this.#identified = standing;
     this.#identity ??= this.#identityOf(standing.peer);
@@ -130,20 +131,23 @@ export class PortHttp extends ServiceParts implements HttpService<AppProblem> {
     return this.#lastTarget!;
   }
 
-  #count(head: RequestHead): void {
+  #count(head: RequestHead, { path }: AppTarget): void {
+    this.#report.permitted(head, path);
     this.#report.admitted();
     if (head.upgrade !== undefined) this.#report.upgradeAdmitted();
   }
 
-  /** To the app, with the caller's verified identity and no other. Asks for a Permit. */
-  #forward(_permit: Permit, request: Forwarded, identity: CallerIdentity): Forward<AppProblem> {
+  /** To the app, with the caller's verified identity, if it has one, and no other. Asks for a Permit. */
+  #forward(_permit: Permit, request: Forwarded, identity: CallerIdentity | undefined): Forward<AppProblem> {
     const headers = setIdentityHeaders(request.headers, identity);
     const { upstream, takesGrpc } = this.#order;
     const forwarded = { ...request, headers, written: undefined };
     return { kind: 'forward', request: forwarded, upstream, report: this.#report, ...(takesGrpc && { takesGrpc }) };
   }
 
-  #identityOf({ spiffeId, svid }: VerifiedPeer): CallerIdentity {
+  #identityOf(peer: InboundPeer): CallerIdentity | undefined {
+    if (peer.spiffeId === undefined) return undefined;
+    const { spiffeId, svid } = peer;
     return { spiffeId, thumbprint: svid.thumbprint, subject: svid.subject, by: this.#parts.self() };
   }
 }

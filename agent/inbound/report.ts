@@ -1,31 +1,40 @@
 import type { AccessLog, Parties, Refused } from '#agent/access-log/access-log.ts';
 import { problemAnswer, type Answer } from '#agent/http/answers.ts';
 import type { Room } from '#agent/ceiling.ts';
+import type { RequestHead } from '#agent/http/head.ts';
 import type { RequestEnd, StreamEnd } from '#agent/http/service.ts';
 import { TrafficReport, type ReportParts, type Verdict } from '#agent/traffic-report.ts';
-import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { PathProblem } from '#policy/path.ts';
 import { newDecisionId } from '#runtime/decision-id.ts';
 import { unreachable } from '#runtime/result.ts';
 import { denyReply } from './deny-reply.ts';
+import type { InboundPeer } from './inbound-peer.ts';
 import type { CallerParts } from './inbound-parts.ts';
 import type { Judged, Refusal } from './permit.ts';
 
 /** Why the app cannot be asked. */
 export type AppProblem = 'app-unreachable' | 'too-many-requests';
 
-type InboundReportParts = ReportParts & Pick<CallerParts, 'streams' | 'answeringHttp'>;
+/** Whom events name: a SPIFFE ID, or of a plaintext caller its address. */
+type Named = { readonly principal: string } | { readonly client: string };
 
-/** Counts and logs what one principal does at one port. */
+export type InboundReportParts = ReportParts & Pick<CallerParts, 'streams' | 'answeringHttp'>;
+
+/** Counts and logs what one caller does at one port. */
 export class InboundReport extends TrafficReport<AppProblem> {
-  protected readonly label: SpiffeId;
+  /** Addresses are too many to count by (A74). */
+  protected readonly label: string;
+  readonly #peer: InboundPeer;
+  readonly #named: Named;
   readonly #port: number;
   readonly #streams: Room;
   readonly #answeringHttp: Set<number>;
 
-  constructor(parts: InboundReportParts, principal: SpiffeId, port: number) {
+  constructor(parts: InboundReportParts, peer: InboundPeer, port: number) {
     super(parts, 'inbound');
-    this.label = principal;
+    this.label = peer.spiffeId ?? 'plaintext';
+    this.#peer = peer;
+    this.#named = peer.spiffeId === undefined ? { client: peer.address } : { principal: peer.spiffeId };
     this.#port = port;
     this.#streams = parts.streams;
     this.#answeringHttp = parts.answeringHttp;
@@ -33,6 +42,10 @@ export class InboundReport extends TrafficReport<AppProblem> {
 
   begun(): void {
     this.parts.counters.inboundRequests += 1;
+  }
+  /** Rules have let it in. Where it is known by its certificate, that is all. */
+  permitted(_what: RequestHead | 'opaque', _path: string): void {
+    // see `PlaintextReport`
   }
   denied(refusal: Refusal, what: Refused): Answer {
     return this.logDenied(what, this.revoked(refusal));
@@ -48,7 +61,7 @@ export class InboundReport extends TrafficReport<AppProblem> {
   /** Rules that look on and change nothing. */
   noted({ audited, dryRun }: Judged['notes']): void {
     const { emit } = this.parts;
-    const of = { principal: this.label, port: this.#port };
+    const of = { ...this.#named, port: this.#port };
     for (const rule of audited) emit({ event: 'inbound.audited', ...of, rule });
     for (const { verdict, rule } of dryRun) emit({ event: 'inbound.on-trial', ...of, verdict, rule });
   }
@@ -69,6 +82,11 @@ export class InboundReport extends TrafficReport<AppProblem> {
   }
   unreachable(problem: AppProblem): Answer {
     return problemAnswer(503, appProblemTitle(problem), this.decide('failed', problem, problem));
+  }
+  /** The app answered in HTTP what was taken for opaque. */
+  httpUnread(): void {
+    this.#answeringHttp.add(this.#port);
+    this.parts.emit({ event: 'inbound.http-unread', ...this.#named, port: this.#port });
   }
   /** By the app. */
   answered(): void {
@@ -102,14 +120,16 @@ export class InboundReport extends TrafficReport<AppProblem> {
   }
   protected parties({ workload }: AccessLog): Parties {
     const destination = `${workload}:${this.#port}`;
-    return { direction: 'inbound', peer: this.label, client: undefined, destination };
+    const { spiffeId } = this.#peer;
+    const client = this.#peer.spiffeId === undefined ? this.#peer.address : undefined;
+    return { direction: 'inbound', peer: spiffeId, client, destination };
   }
 
   #tell(verdict: Verdict, why: { readonly reason: string; readonly rule?: string }, decisionId: string): void {
     const { counters, emit } = this.parts;
     if (verdict === 'failed') counters.inboundFailed += 1;
     else counters.inboundDenied += 1;
-    emit({ event: `inbound.${verdict}`, principal: this.label, port: this.#port, ...why, decisionId });
+    emit({ event: `inbound.${verdict}`, ...this.#named, port: this.#port, ...why, decisionId });
   }
 }
 

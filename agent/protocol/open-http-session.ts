@@ -27,6 +27,15 @@ const appRoom: SessionRoom = {
   unreadCeilingBytes: 64 * 1024 * 1024,
 };
 
+/** Whoever has no identity: there are many of them, and each may occupy less than a peer or the app. */
+export const outsiderRoom: SessionRoom = {
+  windowBytes: 256 * 1024,
+  firstWindowBytes: 64 * 1024,
+  sessionWindowBytes: 1024 * 1024,
+  maxStreams: 100,
+  unreadCeilingBytes: 4 * 1024 * 1024,
+};
+
 /** An HTTP/2 session with an app, or with whoever wants one: no tunnel, so CONNECT is refused. */
 export function openHttpSession(
   pipe: Pipe,

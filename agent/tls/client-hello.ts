@@ -1,7 +1,8 @@
 /** `more`: it has not come whole yet. */
 export type AlpnOffer = 'some' | 'none' | 'more';
 
-const handshakeRecord = 22;
+/** The first byte of a TLS client (RFC 8446, section 5.1). */
+export const handshakeRecord = 22;
 const clientHello = 1;
 const alpnExtension = 16;
 /** Far more than any client sends; what is longer is OpenSSL's to refuse. */

@@ -43,6 +43,8 @@ async function answer(request: WorkerRequest, { dataPath, store }: ServingParts)
       const { counters, connections } = await dataPath.report();
       return { counters: copyCounters(counters), connections };
     }
+    case 'plaintextCallers':
+      return dataPath.plaintextCallers();
     case 'decision':
       return dataPath.decision(request.argument);
     case 'ping':

@@ -3,6 +3,7 @@ import type { Address, AgentConfig } from '#agent/config-types.ts';
 import type { OpenListener, Side } from '#agent/data-path.ts';
 import type { AgentEvent } from '#agent/events.ts';
 import type { KnownWorkload } from '#agent/outbound/destination.ts';
+import type { LedgerReport } from '#agent/plaintext/ledger-report.ts';
 import type { PushedPolicies } from '#agent/policy/policy-compiler.ts';
 import type { ToldDecision } from '#agent/policy/told-decision.ts';
 import type { FaultMessage } from './fault-message.ts';
@@ -31,6 +32,7 @@ export interface WorkerCalls {
   /** `addresses`: where the first worker listens; without them this is the first one, which chooses free ports. */
   readonly open: Call<{ readonly side: Side; readonly addresses: readonly Address[] | undefined }, Opened>;
   readonly decision: Call<string, ToldDecision | undefined>;
+  readonly plaintextCallers: Call<undefined, LedgerReport>;
   readonly report: Call<undefined, Report>;
   /** Whether its event loop still turns. */
   readonly ping: Call<undefined, undefined>;

@@ -4,6 +4,7 @@ import type { DataPath, DataReport, OpenListener, Side } from '#agent/data-path.
 import { giveBackWhenIdle } from '#agent/give-back.ts';
 import type { DataPathParts } from '#agent/local-data-path.ts';
 import type { KnownWorkload } from '#agent/outbound/destination.ts';
+import { sumReports, type LedgerReport } from '#agent/plaintext/ledger-report.ts';
 import { PolicyCompiler, type PushedPolicies } from '#agent/policy/policy-compiler.ts';
 import type { ToldDecision } from '#agent/policy/told-decision.ts';
 import type { Clock } from '#runtime/clock.ts';
@@ -27,6 +28,8 @@ interface Member {
   readonly report: LastReport;
 }
 
+/** A worker that takes longer to tell what it saw is not waited for. */
+const silentMs = 2_000;
 /** How long a worker may take to end in order. */
 const endMs = 500;
 
@@ -85,6 +88,12 @@ export class WorkerGroup implements DataPath {
     return told.find((each) => each !== undefined);
   }
 
+  /** Rejects where a worker does not answer: what it saw must not be missing from what is told. */
+  async plaintextCallers(): Promise<LedgerReport> {
+    const asked = this.#members.map(({ link }) => link.call('plaintextCallers', undefined));
+    return sumReports(await within(Promise.all(asked), this.#parts.clock));
+  }
+
   async report(): Promise<DataReport> {
     const reports = await Promise.all(this.#members.map(({ report }) => report.read()));
     const sum = (side: Side): number => reports.reduce((all, { connections }) => all + connections[side], 0);
@@ -141,6 +150,20 @@ export class WorkerGroup implements DataPath {
     if (silent.length === 0) return readiness.clear('worker-silent');
     const which = silent.map(({ link }) => link.worker).join(', ');
     readiness.block('worker-silent', `no answer from worker ${which} of ${this.#members.length}`);
+  }
+}
+
+async function within<T>(answered: Promise<T>, clock: Clock): Promise<T> {
+  const late = new AbortController();
+  const silent = clock.sleep(silentMs, late.signal).then(() => {
+    throw new Fault('WORKER_SILENT', 'a worker does not answer');
+  });
+  try {
+    return await Promise.race([answered, silent]);
+  } finally {
+    silent.catch(() => undefined);
+    answered.catch(() => undefined);
+    late.abort();
   }
 }
 

@@ -18,7 +18,7 @@ export class PortHttp extends JudgingPortHttp {
   constructor(...[parts, proof, order]: ConstructorParameters<typeof JudgingPortHttp>) {
     super(parts, proof, order);
     this.#upstream = order.upstream;
-    this.#freeReport = new InboundReport(parts, proof.peer.spiffeId, order.port.port);
+    this.#freeReport = new InboundReport(parts, proof.peer, order.port.port);
   }
 
   override admit(head: RequestHead): Admission<AppProblem> {

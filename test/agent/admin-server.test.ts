@@ -1,3 +1,4 @@
+import type { ToldCallers } from '#agent/admin/told-callers.ts';
 import { chmod, mkdtemp, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
@@ -37,6 +38,11 @@ interface Admin {
 /** What `GET /decisions/J7eKx0pW_2aQ` answers. */
 const told = { decisionId: 'J7eKx0pW_2aQ', reason: 'no-rule-matches' } as ToldDecision;
 
+const called: ToldCallers = {
+  ...{ workload: 'prices', spiffeId: null, nowMs, document: null, mtlsOnly: [7003] },
+  ports: [],
+};
+
 function actionsFor(admin: string, parts: { counters?: AgentCounters; calls?: string[] } = {}) {
   const parsed = parseAgentConfig(
     `{"workload":"prices","trustDomain":"shop.example","identity":{"files":{"dir":"/certs"}},"admin":${admin}}`,
@@ -57,6 +63,7 @@ function actionsFor(admin: string, parts: { counters?: AgentCounters; calls?: st
         ...{ identity: store.current(), source, readiness: readiness.report(), counters, workers: [] },
       }),
     decision: (id) => Promise.resolve(id === told.decisionId ? told : undefined),
+    plaintextCallers: () => Promise.resolve(called),
     drain: () => void calls.push('drain'),
     renew: () => void calls.push('renew'),
   };

@@ -17,6 +17,8 @@ import { defaultUpstreamLimits } from '#agent/tunnel/peer.ts';
 import { appTimes, defaultLimits, defaultServerFirst, messageLimits } from '#agent/defaults.ts';
 import { PolicyCompiler } from '#agent/policy/policy-compiler.ts';
 import { tellDecision, type ToldDecision } from '#agent/policy/told-decision.ts';
+import { PlaintextLedger } from '#agent/plaintext/plaintext-ledger.ts';
+import type { LedgerReport } from '#agent/plaintext/ledger-report.ts';
 import { RefusalBook } from '#agent/inbound/refusal-book.ts';
 import { readPolicies } from '#policy/documents.ts';
 import type { Clock } from '#runtime/clock.ts';
@@ -40,6 +42,8 @@ export interface ServingAgent extends HalfAgent {
   readonly inbound: InboundListener;
   /** Why a call was refused. */
   decision(id: string): ToldDecision | undefined;
+  /** Who called in plaintext. */
+  plaintextCallers(): LedgerReport;
   /** Puts these documents into force beside the ports' own lists, as if the control plane had pushed them. */
   push(yaml: string): void;
 }
@@ -100,6 +104,7 @@ export async function startServing(
   let policy = compiler.compileOwn(workload);
   const refusals = new RefusalBook();
   const common = commonParts(agent, options);
+  const ledger = new PlaintextLedger(common);
   const inbound = await openInbound(
     {
       ...common,
@@ -107,6 +112,7 @@ export async function startServing(
       randomBytes,
       policy: () => policy,
       refusals,
+      ledger,
       spoken: new Map(),
       answeringHttp: new Set(),
       ports: new Map(options.ports.map((port) => [port.port, port])),
@@ -120,6 +126,7 @@ export async function startServing(
   return {
     ...agent,
     inbound,
+    plaintextCallers: () => ledger.report(policy.mtls.document),
     decision: (id) => tellDecision(id, refusals, compiler),
     push(yaml) {
       const read = readPolicies(yaml, 'test.yaml');

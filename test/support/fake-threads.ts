@@ -1,4 +1,5 @@
 import { createCounters, type AgentCounters } from '#agent/admin/metrics.ts';
+import { emptyReport, type LedgerReport } from '#agent/plaintext/ledger-report.ts';
 import { createIdentityStore, type IdentityStore } from '#agent/identity/store.ts';
 import type { Side } from '#agent/data-path.ts';
 import type { LocalDataPath } from '#agent/local-data-path.ts';
@@ -49,6 +50,7 @@ class Thread implements FakeThread {
   readonly store = createIdentityStore();
   readonly counters = createCounters();
   readonly connections = { outbound: 0, inbound: 0 };
+  called: LedgerReport = emptyReport;
   readonly did: string[] = [];
   state: FakeThread['state'] = 'turning';
   readonly #owner: WorkerThreadOwner;
@@ -66,6 +68,7 @@ class Thread implements FakeThread {
       useWorkloads: (workloads: readonly KnownWorkload[]) =>
         void this.did.push(`workloads ${workloads.map(({ name }) => name).join(' ')}`),
       usePolicies: ({ documents }) => void this.did.push(`policies ${documents.length}`),
+      plaintextCallers: () => Promise.resolve(this.called),
       decision: () => Promise.resolve(undefined),
       report: () => Promise.resolve({ counters: this.counters, connections: this.connections, workers: [] }),
       drain: (side) => void this.did.push(`drain ${side}`),

@@ -90,7 +90,7 @@ function echo(pipe: Pipe): void {
 function stageService(app: StageApp, { clock, deadlines, proof, workload }: StageParts): HttpService<never> {
   const upstream: Upstream<never> = {
     start(request, response) {
-      app.seen?.push({ path: request.target, serialHex: proof.peer.svid.serialHex });
+      app.seen?.push({ path: request.target, serialHex: 'svid' in proof.peer ? proof.peer.svid.serialHex : '' });
       const reply = replyTo(response);
       if (app.http) app.http(request.target, reply);
       else reply.send(workload);

@@ -121,7 +121,10 @@ describe.skipIf(lacks(what, 'openssl', 'curl') || lacksOpenssl3(what))('curl and
     const ran = await runProgram('openssl', ['s_client', '-quiet', ...to, ...own], { input: 'hello\n' });
     expect([ran.stdout, ran.code === -1]).toEqual(['', false]);
     expect(prices.tcp.accepted).toHaveLength(before);
-    await prices.agent.event('inbound.denied', ({ principal, port }) => principal.endsWith('/orders') && port === 7003);
+    await prices.agent.event(
+      'inbound.denied',
+      ({ principal, port }) => principal?.endsWith('/orders') === true && port === 7003,
+    );
   });
 
   test('A54: a request head that does not end is answered 408 and the connection ends', async () => {

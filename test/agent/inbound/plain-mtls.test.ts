@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import { createIdentityStore } from '#agent/identity/store.ts';
 import { clientTlsOptions, handshakeDeadlineMs } from '#agent/tls/contexts.ts';
 import { startServing } from '#support/agent-pair.ts';
+import { dialMtls } from '#support/dial-mtls.ts';
 import { createTestDomain } from '#support/identities.ts';
 import { usePairWorld } from '#support/use-pair-world.ts';
 
@@ -29,19 +30,8 @@ async function serving(...ports: Partial<InboundPortConfig>[]) {
   return prices;
 }
 
-/** A foreign client and the TCP connection below it. */
-async function dial(
-  address: { host: string; port: number },
-  { alpn = [], lifeMs = 60_000 }: { alpn?: string[]; lifeMs?: number } = {},
-) {
-  const self = createIdentityStore().replace(await world.domain.identity('cart', lifeMs));
-  const raw = connectTcp({ ...address, allowHalfOpen: true }).on('error', () => undefined);
-  const tls: TLSSocket = connect({ ...clientTlsOptions(self), socket: raw, ALPNProtocols: alpn });
-  tls.on('error', () => undefined);
-  world.onEnd(() => void (tls.destroy(), raw.destroy()));
-  await once(tls, 'secureConnect');
-  return { raw, tls };
-}
+const dial = (...[address, options]: [{ host: string; port: number }, { alpn?: string[]; lifeMs?: number }?]) =>
+  dialMtls(world, address, options);
 
 /** An opaque app that tells how its one connection went. */
 async function opaqueApp() {

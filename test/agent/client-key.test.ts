@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { clientAddress, clientKey } from '#agent/gateway/client-key.ts';
+import { clientAddress, clientKey } from '#agent/client-key.ts';
 
 test.each([
   ['192.0.2.7', '192.0.2.7', '192.0.2.7'],
