@@ -129,6 +129,7 @@ describe('the TCP port', () => {
     'GET /config',
     'GET /status',
     'GET /decisions/J7eKx0pW_2aQ',
+    'GET /plaintext-callers',
     'POST /drain',
     'POST /renew',
     'GET /',
@@ -187,6 +188,12 @@ describe('the Unix socket', () => {
     for (const line of ['GET /decisions/unknown', 'GET /decisions/', 'GET /decisions/../status', 'POST /decisions/a']) {
       expect((await ask(socketPath, line)).status, line).toBe(404);
     }
+  });
+
+  test('tells who called in plaintext', async () => {
+    const { socket } = await start();
+    const reply = await ask({ socketPath: socket }, 'GET /plaintext-callers');
+    expect([reply.status, JSON.parse(reply.body)]).toEqual([200, called]);
   });
 
   test('is 0600 in a folder of its own and goes away with the agent (A64)', async () => {

@@ -14,6 +14,8 @@ export interface FakeThread {
   readonly store: IdentityStore;
   readonly counters: AgentCounters;
   readonly connections: Record<Side, number>;
+  /** What it says of plaintext callers. */
+  called: LedgerReport;
   readonly did: string[];
   /** `stuck`: what it is asked waits. */
   state: 'turning' | 'stuck' | 'terminated';

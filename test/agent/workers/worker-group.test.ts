@@ -5,6 +5,7 @@ import { createReadiness } from '#agent/admin/readiness.ts';
 import { parseAgentConfig } from '#agent/config.ts';
 import type { AgentEvent } from '#agent/events.ts';
 import { createIdentityStore } from '#agent/identity/store.ts';
+import type { PortRecord } from '#agent/plaintext/ledger-report.ts';
 import { WorkerGroup } from '#agent/workers/worker-group.ts';
 import { parseSpiffeId } from '#certs/spiffe-id.ts';
 import { createFakeClock } from '#support/fake-clock.ts';
@@ -210,4 +211,35 @@ test('the main thread gives its own memory back too, when nothing is renewed', a
   await clock.advance(60_000);
   expect(collected).toHaveLength(1);
   await group.end();
+});
+
+describe('plaintext callers', () => {
+  const port = (admitted: number): PortRecord => ({
+    ...{ port: 7002, mode: 'PERMISSIVE', sinceMs: nowMs, isUnchanged: true, callers: [] },
+    overflow: {
+      ...{ firstSeenMs: nowMs, lastSeenMs: nowMs, lastAdmittedMs: nowMs },
+      ...{ connections: 1, open: 0, admitted, refused: 0 },
+    },
+    peers: { connections: 0, lastSeenMs: null, names: [] },
+  });
+
+  test('of all workers are told together', async () => {
+    const { group, threads } = stage();
+    for (const [index, thread] of threads.entries()) {
+      thread.called = { changes: 1, document: 'default/cart', ports: [port(index + 1)] };
+    }
+    expect(await group.plaintextCallers()).toMatchObject({
+      ...{ changes: 3, document: 'default/cart' },
+      ports: [{ overflow: { admitted: 6, connections: 3 } }],
+    });
+  });
+
+  test('are not told where a worker does not answer: those that it saw would be missing', async () => {
+    const { group, threads, clock } = stage();
+    threads[1]!.state = 'stuck';
+    const asked = group.plaintextCallers();
+    const told = expect(asked).rejects.toThrow('a worker does not answer');
+    await clock.advance(2_000);
+    await told;
+  });
 });
