@@ -86,7 +86,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
   const compiler = new PolicyCompiler(config.inbound?.ports ?? []);
   const refusals = new RefusalBook();
   const ledger = new PlaintextLedger(parts);
-  let policy = compiler.compileOwn(config.workload);
+  let policy = compiler.compileOwn({ workload: config.workload, trustDomain: ownTrustDomain(config) });
   let outbound: OutboundListener | undefined;
   let inbound: InboundListener | undefined;
   let gateway: GatewayListener | undefined;
@@ -217,4 +217,9 @@ function inboundParts({ config, store, worker }: DataPathParts) {
       return snapshot.svid.spiffeId;
     },
   } satisfies Partial<InboundParts>;
+}
+
+/** That of the identity's own authority, where it comes from files. */
+function ownTrustDomain({ identity, trustDomain }: AgentConfig): string {
+  return identity.kind === 'files' ? identity.trustDomain : trustDomain;
 }

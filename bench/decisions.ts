@@ -34,7 +34,7 @@ export function stageDecisions(ruleCount: number): DecisionStage {
       spec: { rules },
     }),
   );
-  const workload = { namespace: 'bench', name: 'app', labels: {}, ports: undefined };
+  const workload = { trustDomain: 'bench.example', namespace: 'bench', name: 'app', labels: {}, ports: undefined };
   const policy = must(compilePolicies([document], workload));
   const calls = Array.from({ length: 4_000 }, (_, index): Call => {
     const callerIndex = (index * 7) % callers.length;

@@ -14,7 +14,7 @@ export const run: Run = async (args, edge) => {
   const documents = readPolicyFiles(policies, edge);
   const [method, path] = args.positionals;
   const { port, host, 'trust-domain': trustDomain } = args.values;
-  const workload = workloadNamed(to);
+  const workload = workloadNamed(to, { from, trustDomain, documents });
   const headers = args.lists['header'] ?? [];
   const call = callOf({ from, workload, port, method, path, host, headers }, { documents, trustDomain });
   const explanation = explainedOrThrow(documents, workload, call);

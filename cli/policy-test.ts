@@ -33,7 +33,7 @@ interface Table {
 function explained(asked: PolicyCase, table: Table): Explanation {
   try {
     const { from, method, path, port, host } = asked;
-    const workload = workloadNamed(asked.to);
+    const workload = workloadNamed(asked.to, { ...table, from });
     const headers = Object.entries(asked.headers).flatMap(([name, values]) =>
       [values].flat().map((value) => `${name}: ${value}`),
     );

@@ -61,16 +61,30 @@ function onlyTrustDomain(name: string, documents: readonly PolicyDocument[]): st
   );
 }
 
-/** What policies select by, of a workload outside Kubernetes: `payments`, `shop/payments`, or its SPIFFE ID. */
-export function workloadNamed(name: string): WorkloadFacts {
-  const ofId = /^(?:spiffe:\/\/)?[^/]+\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(name);
+/**
+ * What policies select by, of a workload outside Kubernetes: `payments`, `shop/payments`, or its SPIFFE ID. A short name is
+ * of the trust domain that is given, else of the only one that the policies name, else of its caller's.
+ */
+export function workloadNamed(name: string, { from, trustDomain, documents }: Neighbours): WorkloadFacts {
+  const [, domain, ...ofId] = /^(?:spiffe:\/\/)?([^/]+)\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(name) ?? [];
   const { namespace, name: account } =
-    ofId === null ? splitName(name) : { namespace: ofId[1] ?? '', name: ofId[2] ?? '' };
+    domain === undefined ? splitName(name) : { namespace: ofId[0] ?? '', name: ofId[1] ?? '' };
   if (!nameForm.test(namespace) || !nameForm.test(account)) {
     throw new UsageError(`${name} is no workload`, 'write payments, shop/payments or its SPIFFE ID');
   }
   const labels = { app: account, 'app.kubernetes.io/name': account };
-  return { namespace, name: account, labels, ports: undefined };
+  const ofNames = (): string =>
+    trustDomainsIn(documents).length === 0 && from !== undefined
+      ? trustDomainOf(principalOf(from, undefined, documents))
+      : onlyTrustDomain(name, documents);
+  return { trustDomain: domain ?? trustDomain ?? ofNames(), namespace, name: account, labels, ports: undefined };
+}
+
+interface Neighbours {
+  /** Undefined: a plaintext caller. */
+  readonly from: string | undefined;
+  readonly trustDomain: string | undefined;
+  readonly documents: readonly PolicyDocument[];
 }
 
 const nameForm = /^[a-zA-Z0-9._-]+$/;

@@ -1,5 +1,6 @@
 import { ok, refuse, type Result } from '#runtime/result.ts';
-import { RuleTests, type CompiledRule, type Effect } from './compiled-rule.ts';
+import { ownIdsOf } from './asked.ts';
+import { foreignRuleTest, RuleTests, type CompiledRule, type Effect } from './compiled-rule.ts';
 import { indexDenials, type DenialIndex } from './denials.ts';
 import { unjudgedOn } from './judgeable.ts';
 import type {
@@ -17,8 +18,10 @@ import { indexScopes, resolveScopes, type ResolvedOperation, type ScopeIndex } f
 
 /** What the documents mean for one workload. */
 export interface CompiledPolicy {
+  /** What the SPIFFE IDs of the workload's trust domain begin with, `spiffe://prod.example/`. */
+  readonly ownIds: string;
   readonly rules: RuleIndex;
-  /** Of a call that no rule is about: the name of what admits it; undefined: nothing does. */
+  /** Of a call that no rule is about, from a caller who is not foreign: the name of what admits it; undefined: nothing does. */
   readonly otherwise: string | undefined;
   readonly denials: DenialIndex;
   readonly mtls: MtlsModes;
@@ -71,6 +74,7 @@ export function compilePolicies(
   ];
   if (problems.length > 0 || !mtls.ok || !rules.ok) return refuse(problems);
   return ok({
+    ownIds: ownIdsOf(workload),
     rules: rules.value,
     otherwise: otherwise(policies, mesh),
     denials: indexDenials(near.filter((document) => document.kind === 'DenyList')),
@@ -143,8 +147,9 @@ interface RuleParts {
 function compileRule(policy: AuthorizationPolicy, { rule, operations, order, tests }: RuleParts): CompiledRule {
   const doubt = policy.action === 'ALLOW' ? 'narrow' : 'wide';
   const name = ruleName(policy, rule);
-  const matches = tests.of({ from: isProvedByIndex(rule) ? [] : rule.from, when: rule.when, operations, doubt });
-  return { name, order, effect: effectOf(policy, rule), matches };
+  const demands = { from: rule.from, when: rule.when, operations, doubt } as const;
+  const matchesOwn = tests.of(isProvedByIndex(rule) ? { ...demands, from: [] } : demands);
+  return { name, order, effect: effectOf(policy, rule), matchesOwn, matchesForeign: foreignRuleTest(demands) };
 }
 
 function effectOf({ action }: AuthorizationPolicy, { isDryRun }: Rule): Effect {

@@ -1,16 +1,12 @@
-import type { Call, Condition, HttpCall, Operation, Rule, Source } from './model.ts';
+import type { Condition, HttpCall, Operation, Pattern, Rule, Source } from './model.ts';
+import { namespaceOf, principalOf, type Asked, type Doubt, type Test } from './asked.ts';
+import { foreignMatch, namesAllInFull, type Exemptions } from './foreign-caller.ts';
 import { HostSet, PatternSet } from './match.ts';
-import { scheme } from './patterns.ts';
+import { namesDomain } from './patterns.ts';
 import type { ResolvedOperation } from './scopes.ts';
 
 /** What a rule does where it matches. */
 export type Effect = 'allow' | 'deny' | 'audit' | 'would-allow' | 'would-deny';
-
-export interface Asked {
-  readonly call: Call;
-  /** The path that is judged; undefined: opaque. */
-  readonly path: string | undefined;
-}
 
 /** A rule that is about this workload. */
 export interface CompiledRule {
@@ -19,19 +15,19 @@ export interface CompiledRule {
   /** Position among all rules: of several that match, the first is named. */
   readonly order: number;
   readonly effect: Effect;
-  readonly matches: (asked: Asked) => boolean;
+  /** Of a caller of the own trust domain, or without an identity. */
+  readonly matchesOwn: Test;
+  /** Undefined: the same. */
+  readonly matchesForeign: Test | undefined;
 }
 
-/**
- * Where something cannot be told, or several values of a header say different things: `narrow` takes it for no match (of
- * what admits), `wide` for one (of what refuses or notes). So doubt never lets anybody in.
- */
-export type Doubt = 'narrow' | 'wide';
-
-type Test = (asked: Asked) => boolean;
+export function matches({ matchesOwn, matchesForeign }: CompiledRule, asked: Asked): boolean {
+  if (matchesForeign !== undefined && asked.isForeign) return matchesForeign(asked);
+  return matchesOwn(asked);
+}
 
 /** What a rule demands. */
-interface Demands extends Pick<Rule, 'from' | 'when'> {
+export interface Demands extends Pick<Rule, 'from' | 'when'> {
   readonly operations: readonly ResolvedOperation[];
   readonly doubt: Doubt;
 }
@@ -51,12 +47,41 @@ export class RuleTests {
   }
 }
 
-/** One test of a whole rule. */
-export function ruleTest({ from, when, operations, doubt }: Demands): Test {
-  const sources = from.map(sourceTest);
-  const asked = operations.map((operation) => operationTest(operation, doubt));
-  const conditions = when.map((condition) => conditionTest(condition, doubt));
-  return (call) => matchesAny(sources, call) && matchesAny(asked, call) && matchesAll(conditions, call);
+/** One test of a whole rule, as it is written. */
+export function ruleTest({ from, when, operations, doubt }: Demands, exemptions: Exemptions = 'as-written'): Test {
+  const sources = from.map((source) => sourceTest(source, exemptions));
+  const asked = operationsTest(operations, doubt);
+  const conditions = conditionsTest(when, doubt, exemptions);
+  return (call) => matchesAny(sources, call) && asked(call) && conditions(call);
+}
+
+/** The same for foreign callers; undefined: by a rule that names all whom it is about in full. Made when the first of them asks: most workloads never see one. */
+export function foreignRuleTest(demands: Demands): Test | undefined {
+  if (namesAllInFull(demands)) return undefined;
+  let test: Test | undefined;
+  return (asked) => (test ??= newForeignTest(demands))(asked);
+}
+
+function newForeignTest({ from, when, operations, doubt }: Demands): Test {
+  const asked = operationsTest(operations, doubt);
+  const caller = foreignMatch(
+    { from, when, doubt },
+    {
+      source: sourceTest,
+      conditions: (exemptions) => conditionsTest(when, doubt, exemptions),
+    },
+  );
+  return (call) => caller(call) && asked(call);
+}
+
+function operationsTest(operations: readonly ResolvedOperation[], doubt: Doubt): Test {
+  const tests = operations.map((operation) => operationTest(operation, doubt));
+  return (asked) => matchesAny(tests, asked);
+}
+
+function conditionsTest(when: readonly Condition[], doubt: Doubt, exemptions: Exemptions): Test {
+  const tests = when.map((condition) => conditionTest(condition, doubt, exemptions));
+  return (asked) => matchesAll(tests, asked);
 }
 
 /** No alternatives: no limit. */
@@ -71,22 +96,20 @@ function matchesAll(tests: readonly Test[], asked: Asked): boolean {
   return true;
 }
 
-function sourceTest({ principals, notPrincipals, namespaces, notNamespaces }: Source): Test {
+function sourceTest({ principals, notPrincipals, namespaces, notNamespaces }: Source, exemptions: Exemptions): Test {
   const tests = [
-    ...listTests(principals && new PatternSet(principals), notPrincipals && new PatternSet(notPrincipals), principalOf),
-    ...listTests(namespaces && new PatternSet(namespaces), notNamespaces && new PatternSet(notNamespaces), namespaceOf),
+    ...listTests(principals && new PatternSet(principals), exemptedPrincipals(notPrincipals, exemptions), principalOf),
+    ...listTests(namespaces && new PatternSet(namespaces), exemptedNamespaces(notNamespaces, exemptions), namespaceOf),
   ];
   return (asked) => matchesAll(tests, asked);
 }
 
-/** Without its scheme. */
-export const principalOf = ({ call }: Asked): string | undefined => call.principal?.slice(scheme.length);
+function exemptedPrincipals(list: readonly Pattern[] | undefined, exemptions: Exemptions): TextSet | undefined {
+  return list && new PatternSet(exemptions === 'as-written' ? list : list.filter(namesDomain));
+}
 
-/** `ns/<namespace>/sa/<service account>` behind the trust domain; other IDs have no namespace. */
-const namespaceForm = /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/[^/]+$/;
-
-export function namespaceOf({ call }: Asked): string | undefined {
-  return call.principal && namespaceForm.exec(call.principal)?.[1];
+function exemptedNamespaces(list: readonly Pattern[] | undefined, exemptions: Exemptions): TextSet | undefined {
+  return exemptions === 'as-written' ? list && new PatternSet(list) : undefined;
 }
 
 interface TextSet {
@@ -131,15 +154,15 @@ function operationTest({ operation, alternatives }: ResolvedOperation, doubt: Do
   };
 }
 
-function conditionTest({ key, values, notValues }: Condition, doubt: Doubt): Test {
+function conditionTest(condition: Condition, doubt: Doubt, exemptions: Exemptions): Test {
+  const { key, values, notValues } = condition;
   const [wanted, excluded] = [values && new PatternSet(values), notValues && new PatternSet(notValues)];
   if (key.of === 'request.headers') return headerTest(key.name, { wanted, excluded, doubt });
-  const textOf = {
-    'source.principal': principalOf,
-    'source.namespace': namespaceOf,
-    'destination.port': ({ call }: Asked) => String(call.port),
-  }[key.of];
-  const tests = listTests(wanted, excluded, textOf);
+  const tests = {
+    'source.principal': () => listTests(wanted, exemptedPrincipals(notValues, exemptions), principalOf),
+    'source.namespace': () => listTests(wanted, exemptedNamespaces(notValues, exemptions), namespaceOf),
+    'destination.port': () => listTests(wanted, excluded, ({ call }: Asked) => String(call.port)),
+  }[key.of]();
   return (asked) => matchesAll(tests, asked);
 }
 

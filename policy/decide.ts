@@ -1,21 +1,23 @@
 import type { Result } from '#runtime/result.ts';
 import type { CompiledPolicy } from './compile.ts';
-import type { Asked, CompiledRule } from './compiled-rule.ts';
+import { Asked } from './asked.ts';
+import { matches, type CompiledRule } from './compiled-rule.ts';
 import { findDenial, type CallerProof } from './denials.ts';
 import type { Call, Decision, DenyEntry, DryRun, MtlsMode, Verdict } from './model.ts';
 import { normalizePath, type PathProblem } from './path.ts';
 
 /**
- * DENY rules before ALLOW rules; what none of either is about is refused, unless a MeshPolicy says otherwise. A path with
- * parameters (`/a;v=1/b`) is judged without them too, for some apps cut them off: it must be admitted both ways.
+ * DENY rules before ALLOW rules; what none of either is about is refused, unless a MeshPolicy says otherwise to callers of
+ * the own trust domain. A path with parameters (`/a;v=1/b`) is judged without them too, for some apps cut them off: it must
+ * be admitted both ways.
  */
 export function decide(policy: CompiledPolicy, call: Call): Decision {
   const path = call.http?.path;
-  const decision = judge(policy, { call, path });
+  const decision = judge(policy, new Asked(call, path, policy.ownIds));
   if (path === undefined || !path.includes(';')) return decision;
   const bare = withoutParameters(path);
   const other: Decision = bare.ok
-    ? judge(policy, { call, path: bare.value })
+    ? judge(policy, new Asked(call, bare.value, policy.ownIds))
     : { ...refused, audited: none, dryRun: none };
   const notes = {
     audited: [...new Set([...decision.audited, ...other.audited])],
@@ -52,16 +54,20 @@ function judge(policy: CompiledPolicy, asked: Asked): Decision {
   policy.rules.find(asked, (rule) => {
     switch (rule.effect) {
       case 'deny':
-        if (isBefore(rule, denying) && rule.matches(asked)) denying = rule;
+        if (isBefore(rule, denying) && matches(rule, asked)) denying = rule;
         return;
       case 'allow':
-        if (isBefore(rule, allowing) && rule.matches(asked)) allowing = rule;
+        if (isBefore(rule, allowing) && matches(rule, asked)) allowing = rule;
         return;
       default:
-        if (noted?.includes(rule) !== true && rule.matches(asked)) (noted ??= []).push(rule);
+        if (noted?.includes(rule) !== true && matches(rule, asked)) (noted ??= []).push(rule);
     }
   });
-  const verdict = verdictOf(denying, allowing, policy.otherwise);
+  const verdict = verdictOf(
+    denying,
+    allowing,
+    policy.otherwise === undefined || asked.isForeign ? undefined : policy.otherwise,
+  );
   if (noted === undefined) return { ...verdict, audited: none, dryRun: none };
   return { ...verdict, ...notesOf(noted, verdict) };
 }

@@ -1,4 +1,6 @@
-import { namespaceOf, principalOf, ruleTest, type Asked, type Doubt } from './compiled-rule.ts';
+import { namespaceOf, principalOf, type Asked, type Doubt } from './asked.ts';
+import { ruleTest } from './compiled-rule.ts';
+import { exemptionsOf, isNamedIn, type Exemptions } from './foreign-caller.ts';
 import type { Condition, Pattern, Rule, Source } from './model.ts';
 import { keyText, patternText } from './policy-yaml.ts';
 import type { ResolvedOperation } from './scopes.ts';
@@ -19,6 +21,8 @@ export interface Predicate {
   readonly isTold: boolean;
   /** Those of the values by which a `none-of` fails. */
   readonly excludedBy: readonly (Pattern | number)[];
+  /** No field: a caller is foreign, and nothing here names its trust domain in full. */
+  readonly isOfDomain?: true;
 }
 
 /** One item of `from`, `to` or `when`: every predicate must hold. */
@@ -28,7 +32,10 @@ export interface Alternative {
   readonly predicates: readonly Predicate[];
 }
 
-/** A rule as it was asked of a call: one of `from`, one of `to` (none written: anything), all of `when`. */
+/**
+ * A rule as it was asked of a call: one of `from`, one of `to` (none written: anything), all of `when`. Of a foreign caller
+ * whom a rule without `from` does not admit, `from` says so.
+ */
 export interface RuleReading {
   readonly rule: Rule;
   readonly from: readonly Alternative[];
@@ -40,25 +47,72 @@ export interface RuleReading {
 export interface Question {
   readonly asked: Asked;
   readonly doubt: Doubt;
+  /** Of the workload. */
+  readonly trustDomain: string;
+}
+
+interface FieldQuestion extends Question {
+  readonly exemptions: Exemptions;
 }
 
 /** Asks every field by itself, with the test that the engine makes of a rule which has that field alone. */
 export function readRule(rule: Rule, operations: readonly ResolvedOperation[], question: Question): RuleReading {
   const at = `spec.${rule.path}`;
+  const from = sourceReadings(rule, question);
+  const isNamedOnly = from.some(({ exemptions, alternative }) => exemptions === 'named-only' && holdsOf(alternative));
+  const ofConditions = { ...question, exemptions: isNamedOnly ? 'named-only' : 'as-written' } as const;
   return {
     rule,
-    from: rule.from.map((source, index) => {
-      const path = `${at}.from[${index}]`;
-      return { path, predicates: sourcePredicates(source, `${path}.source`, question) };
-    }),
+    from: from
+      .map(({ alternative }) => alternative)
+      .filter(({ predicates }) => rule.from.length > 0 || predicates.length > 0),
     to: operations.map((operation, index) => {
       const path = `${at}.to[${index}]`;
       return { path, predicates: operationPredicates(operation, `${path}.operation`, question) };
     }),
     when: rule.when.map((condition, index) => {
       const path = `${at}.when[${index}]`;
-      return { path, predicates: conditionPredicates(condition, path, question) };
+      return { path, predicates: conditionPredicates(condition, path, ofConditions) };
     }),
+  };
+}
+
+interface SourceReading {
+  /** Undefined: it admits no foreign caller whom it does not name. */
+  readonly exemptions: Exemptions | undefined;
+  readonly alternative: Alternative;
+}
+
+/** One without predicates stands for a rule that is about anyone. */
+function sourceReadings({ path, from, when }: Rule, question: Question): readonly SourceReading[] {
+  const { asked, doubt } = question;
+  const principal = principalOf(asked) ?? '';
+  const sources = from.length === 0 ? [undefined] : from;
+  return sources.map((source, index) => {
+    const at = source === undefined ? `spec.${path}.from` : `spec.${path}.from[${index}]`;
+    const field = source === undefined ? at : `${at}.source`;
+    const exemptions = asked.isForeign ? exemptionsOf(isNamedIn(principal, source, when), doubt) : 'as-written';
+    const predicates =
+      source === undefined
+        ? []
+        : sourcePredicates(source, field, { ...question, exemptions: exemptions ?? 'as-written' });
+    const unnamed = exemptions === undefined ? [domainPredicate(field, question)] : [];
+    return { exemptions, alternative: { path: at, predicates: [...predicates, ...unnamed] } };
+  });
+}
+
+/** What a source is missing that would admit the caller but for its trust domain. */
+function domainPredicate(path: string, { asked, trustDomain }: Question): Predicate {
+  return {
+    path,
+    about: 'the trust domain, which no principal there names in full',
+    wants: 'one-of',
+    values: [trustDomain],
+    has: [principalOf(asked)?.split('/', 1)[0] ?? ''],
+    holds: false,
+    isTold: true,
+    excludedBy: [],
+    isOfDomain: true,
   };
 }
 
@@ -85,7 +139,7 @@ function firstFailed({ predicates }: Alternative): Predicate[] {
 
 const sourceFields = ['principals', 'notPrincipals', 'namespaces', 'notNamespaces'] as const;
 
-function sourcePredicates(source: Source, at: string, question: Question): Predicate[] {
+function sourcePredicates(source: Source, at: string, question: FieldQuestion): Predicate[] {
   return sourceFields.flatMap((field) =>
     predicatesOf(source[field], {
       path: `${at}.${field}`,
@@ -128,7 +182,7 @@ function operationPredicates(resolved: ResolvedOperation, at: string, question: 
   return [...lists, ...byScope];
 }
 
-function conditionPredicates({ key, values, notValues }: Condition, at: string, question: Question): Predicate[] {
+function conditionPredicates({ key, values, notValues }: Condition, at: string, question: FieldQuestion): Predicate[] {
   const has = textsOf(key, question.asked);
   const about = keyText(key);
   const isTold = question.asked.call.http !== undefined || key.of !== 'request.headers';
@@ -199,6 +253,9 @@ interface Parts {
   readonly when?: readonly Condition[];
 }
 
-function isMatch({ from = [], to = [], when = [] }: Parts, { asked, doubt }: Question): boolean {
-  return ruleTest({ from, operations: to, when, doubt })(asked);
+function isMatch(
+  { from = [], to = [], when = [] }: Parts,
+  { asked, doubt, exemptions }: Question & Partial<FieldQuestion>,
+): boolean {
+  return ruleTest({ from, operations: to, when, doubt }, exemptions)(asked);
 }

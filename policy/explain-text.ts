@@ -39,9 +39,10 @@ function whyLines(explanation: Explanation): string[] {
   return [...denyLists.map(denyListText), reasonText(explanation), ...(isBare ? [bare] : [])];
 }
 
-function reasonText({ decision, policies, workload }: Explanation): string {
+function reasonText({ decision, policies, workload, defaultAllow }: Explanation): string {
   if (decision.allow) return `${decision.rule} allows it`;
   if (decision.reason === 'denied-by-rule') return `${decision.rule} denies it`;
+  if (defaultAllow !== undefined) return `${defaultAllow} is for callers of the workload's trust domain alone`;
   const allowing = policies.filter(({ action }) => action === 'ALLOW').length;
   if (allowing === 0) return `no ALLOW policy selects ${workload}: what nobody allows is refused`;
   return `no rule of the ${allowing === 1 ? 'ALLOW policy' : `${allowing} ALLOW policies`} for ${workload} matches`;
@@ -123,6 +124,8 @@ function suggestionLines(explanation: Explanation, suggestion: Suggestion): stri
 }
 
 const impossible = {
+  'open-to-own-domain':
+    'a policy that allows it would replace the default by which others are let in; write one that names all who may call',
   'caller-without-identity': 'the caller proved no identity, so that what lets it in would let anybody in',
   'no-exact-value': 'the call has something that a policy cannot name exactly (`*`, `{` or `}` in its method or path)',
 } as const;

@@ -8,6 +8,7 @@ import {
   selects,
   type CompileProblem,
 } from './compile.ts';
+import { Asked, ownIdsOf } from './asked.ts';
 import { decide, withoutParameters } from './decide.ts';
 import { applyEdits, type PolicyEdit } from './edits.ts';
 import { failedIn, readRule, untoldIn, type Predicate } from './explain-rule.ts';
@@ -34,6 +35,8 @@ export interface Explanation {
   readonly decision: Decision;
   /** Entries that name the caller's SPIFFE ID: with one of them nothing it asks is admitted, whatever rules say. */
   readonly denyLists: readonly DenyListing[];
+  /** Of a foreign caller: what would have let it in, were it of the workload's trust domain and no rule about it. */
+  readonly defaultAllow: string | undefined;
   /** Those that select the workload, in the order of the documents. */
   readonly policies: readonly PolicyFinding[];
   readonly notSelected: readonly PassedOver[];
@@ -88,7 +91,9 @@ export function explain(
   const decision = decide(compiled.value, call);
   const { http, principal, port } = call;
   const denyLists = denyListsOf(documents, workload, call);
-  const judged = refusedCall(documents, workload, { call, otherwise: compiled.value.otherwise });
+  const { isForeign } = new Asked(call, undefined, compiled.value.ownIds);
+  const { otherwise } = compiled.value;
+  const judged = refusedCall(documents, workload, { call, otherwise: isForeign ? undefined : otherwise });
   return ok({
     workload: documentName(workload),
     caller: principal,
@@ -98,6 +103,7 @@ export function explain(
     verdict: decision.allow && denyLists.length === 0 ? 'allow' : 'deny',
     decision,
     denyLists,
+    defaultAllow: isForeign ? otherwise : undefined,
     policies: readingsOf(documents, workload, judged).map((reading) => findingOf(reading, workload)),
     notSelected: passedOver(documents, workload),
     suggestion: decision.allow ? undefined : suggestion(documents, workload, call),
@@ -133,6 +139,11 @@ function allows(documents: readonly PolicyDocument[], workload: WorkloadFacts, c
   return compiled.ok && decide(compiled.value, call).allow;
 }
 
+function isOpenByDefault(documents: readonly PolicyDocument[], workload: WorkloadFacts): boolean {
+  const compiled = compilePolicies(documents, workload);
+  return compiled.ok && compiled.value.otherwise !== undefined;
+}
+
 /** What admits a path without its parameters comes first, then what admits it with them. */
 function suggestion(documents: readonly PolicyDocument[], workload: WorkloadFacts, call: Call): Suggestion {
   const edits: PolicyEdit[] = [];
@@ -146,6 +157,7 @@ function suggestion(documents: readonly PolicyDocument[], workload: WorkloadFact
       workload,
       call: asked,
       readings,
+      isOpenByDefault: isOpenByDefault(edited, workload),
       allows: (changed) => allows(changed, workload, asked),
     });
     if (!next.possible) return next;
@@ -159,13 +171,14 @@ function suggestion(documents: readonly PolicyDocument[], workload: WorkloadFact
 function readingsOf(documents: readonly PolicyDocument[], workload: WorkloadFacts, call: Call): PolicyReading[] {
   const near = nearby(documents, workload);
   const scopes = indexScopes(near.filter((document) => document.kind === 'ScopeTemplates'));
-  const asked = { call, path: call.http?.path };
+  const asked = new Asked(call, call.http?.path, ownIdsOf(workload));
+  const { trustDomain } = workload;
   return near
     .filter((document) => document.kind === 'AuthorizationPolicy')
     .filter(({ selector }) => selects(selector, workload))
     .map((document) => {
       const doubt = document.action === 'ALLOW' ? 'narrow' : 'wide';
-      const rules = document.rules.map((rule) => readRule(rule, resolved(rule, scopes), { asked, doubt }));
+      const rules = document.rules.map((rule) => readRule(rule, resolved(rule, scopes), { asked, doubt, trustDomain }));
       return { policy: documentName(document), document, rules };
     });
 }

@@ -48,7 +48,7 @@ export interface Rule {
   readonly when: readonly Condition[];
 }
 
-/** Every field that is there must match. */
+/** Every field that is there must match. Of foreign callers more is asked: `foreign-caller.ts`. */
 export interface Source {
   /** Without `spiffe://`, as Istio writes them: `prod.example/ns/shop/sa/cart`. */
   readonly principals?: readonly Pattern[];
@@ -135,6 +135,8 @@ export type PolicyDocument = AuthorizationPolicy | PeerAuthentication | DenyList
 
 /** Whom documents are for. */
 export interface WorkloadFacts extends PolicyName {
+  /** Its own: callers of others are foreign, and admitted only where that is named in full (A44). */
+  readonly trustDomain: string;
   /** Outside Kubernetes `app` and `app.kubernetes.io/name`, both with the workload's name. */
   readonly labels: Readonly<Record<string, string>>;
   /** What is spoken at each; undefined: not known here. */

@@ -43,6 +43,11 @@ export function parsePrincipal(text: string): Result<Pattern, string> {
   return pattern;
 }
 
+/** Whether a principal's pattern says of which trust domain it is: what begins with a star does not. */
+export function namesDomain({ kind }: Pattern): boolean {
+  return kind === 'exact' || kind === 'prefix'; // no prefix ends inside a trust domain: `parsePrincipal`
+}
+
 /** A namespace, as in `ns/<namespace>/sa/…`. */
 export function parseNamespace(text: string): Result<Pattern, string> {
   const pattern = parsePattern(text);

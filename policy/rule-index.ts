@@ -1,4 +1,5 @@
-import { namespaceOf, type Asked, type CompiledRule } from './compiled-rule.ts';
+import { namespaceOf, type Asked } from './asked.ts';
+import type { CompiledRule } from './compiled-rule.ts';
 import type { Pattern, Rule } from './model.ts';
 import { PathIndex } from './path-index.ts';
 import { scheme } from './patterns.ts';
@@ -106,8 +107,8 @@ function find(index: PortIndex, asked: Asked, visit: Visit): void {
 }
 
 /**
- * Whether each of a rule's sources says no more than the callers under whom it is kept: being found is then the proof. A
- * text at an ID's end could reach into its scheme, so it proves nothing.
+ * Whether each of a rule's sources says no more than the callers under whom it is kept: being found is then the proof, of
+ * callers of the own trust domain. A text at an ID's end could reach into its scheme, so it proves nothing.
  */
 export function isProvedByIndex({ from }: Rule): boolean {
   return from.every((source) => {

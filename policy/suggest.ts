@@ -12,7 +12,7 @@ export type Suggestion =
       /** Principals that the edited rule names as well: they get what the edit opens, too. */
       readonly alsoFor: readonly string[];
     }
-  | { readonly possible: false; readonly why: 'caller-without-identity' | 'no-exact-value' };
+  | { readonly possible: false; readonly why: 'caller-without-identity' | 'no-exact-value' | 'open-to-own-domain' };
 
 export interface Refusal {
   readonly documents: readonly PolicyDocument[];
@@ -20,6 +20,8 @@ export interface Refusal {
   readonly call: Call;
   /** Of the policies that select the workload. */
   readonly readings: readonly PolicyReading[];
+  /** Callers of the own trust domain need no ALLOW policy here: one would shut them out. */
+  readonly isOpenByDefault: boolean;
   /** Whether these documents would let the call in. */
   readonly allows: (documents: readonly PolicyDocument[]) => boolean;
 }
@@ -54,6 +56,7 @@ export function suggestEdits(refusal: Refusal): Suggestion {
     .flatMap((each) => each.rules.flatMap((rule) => exempt(each, rule, caller)));
   const exempted = applyEdits(documents, exemptions);
   if (allows(exempted)) return { possible: true, edits: exemptions, alsoFor: [] };
+  if (refusal.isOpenByDefault) return { possible: false, why: 'open-to-own-domain' };
   const found = [...edited(refusal, caller), ...added(refusal, caller)].find(({ edits }) =>
     allows(applyEdits(exempted, edits)),
   );
@@ -134,16 +137,40 @@ interface Way {
 const nothingToDo: Way = { edits: [], cost: 0 };
 const newAlternative = 1.5;
 
-function sourceWays(policy: string, { from, rule }: RuleReading, caller: string): Way[] {
+function sourceWays(policy: string, reading: RuleReading, caller: string): Way[] {
+  const { from, rule } = reading;
   if (from.length === 0 || from.some(holdsOf)) return [nothingToDo];
+  const isNamedThere = conditionsWillName(reading);
+  if (rule.from.length === 0) return isNamedThere ? [nothingToDo] : []; // a source would shut out all others
   const byValue = from.flatMap(({ predicates }) => {
-    const failed = predicates.filter(({ holds }) => !holds);
+    const failed = failedByName(predicates, isNamedThere);
+    if (failed.length === 0) return [nothingToDo];
     const isByName = failed.every(({ path }) => /\.(principals|notPrincipals)$/.test(path));
     return isByName ? valueWay(policy, failed) : []; // a namespace holds others, too
   });
   const value = { principals: [exactly(caller)] };
   const path = `spec.${rule.path}.from`;
   return [...byValue, { edits: [{ kind: 'add-source', policy, path, isNewList: false, value }], cost: newAlternative }];
+}
+
+/** A foreign caller is about to be named where a condition lists principals. */
+function conditionsWillName({ when, rule }: RuleReading): boolean {
+  return when.some(
+    ({ predicates }, index) =>
+      rule.when[index]?.key.of === 'source.principal' &&
+      predicates.some(({ holds, wants }) => !holds && wants === 'one-of'),
+  );
+}
+
+/** Its trust domain is named in full where its name is, in the list of principals if there is one. */
+function failedByName(predicates: readonly Predicate[], isNamedThere: boolean): readonly Predicate[] {
+  const failed = predicates.filter(({ holds }) => !holds);
+  const domain = failed.find(({ isOfDomain }) => isOfDomain === true);
+  if (domain === undefined) return failed;
+  const others = failed.filter((each) => each !== domain);
+  const principals = predicates.find(({ path }) => path.endsWith('.principals'));
+  if (isNamedThere || (principals !== undefined && !principals.holds)) return others;
+  return [principals ?? domain, ...others];
 }
 
 function operationWays(policy: string, { to, rule }: RuleReading, call: Call): Way[] {

@@ -61,8 +61,8 @@ export class PolicyCompiler {
   }
 
   /** What decides before anything is pushed. */
-  compileOwn(workload: string): CompiledPolicy {
-    const facts = { namespace: '', name: workload, labels: {}, ports: undefined };
+  compileOwn({ workload, trustDomain }: { readonly workload: string; readonly trustDomain: string }): CompiledPolicy {
+    const facts = { trustDomain, namespace: '', name: workload, labels: {}, ports: undefined };
     const compiled = compilePolicies(this.#own, facts);
     if (!compiled.ok) throw new Error(textOf(compiled.reason[0])); // lists of names ask for nothing that cannot be judged
     return this.#keep(compiled.value, { documents: this.#own, workload: facts });

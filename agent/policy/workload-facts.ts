@@ -1,5 +1,5 @@
 import type { InboundConfig } from '#agent/config-types.ts';
-import type { SpiffeId } from '#certs/spiffe-id.ts';
+import { trustDomainOf, type SpiffeId } from '#certs/spiffe-id.ts';
 import type { WorkloadFacts } from '#policy/model.ts';
 
 /** Whom documents select, outside Kubernetes: namespace by the SVID, labels by the name. */
@@ -9,6 +9,7 @@ export function workloadFacts(
 ): WorkloadFacts {
   const [, namespace = ''] = /\/ns\/([^/]+)\/sa\/[^/]+$/.exec(spiffeId) ?? [];
   return {
+    trustDomain: trustDomainOf(spiffeId),
     namespace,
     name: workload,
     labels: { app: workload, 'app.kubernetes.io/name': workload },

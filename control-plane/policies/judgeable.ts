@@ -30,7 +30,7 @@ export function unjudgeable(
 function problemOf(document: PolicyDocument, explaining: readonly PolicyDocument[]): string | undefined {
   if (document.kind !== 'AuthorizationPolicy') return undefined;
   const { namespace } = document;
-  const anyone = { namespace, name: '', labels: {}, ports: undefined };
+  const anyone = { trustDomain: '', namespace, name: '', labels: {}, ports: undefined };
   const compiled = compilePolicies([{ ...document, selector: {} }, ...explaining], anyone);
   return compiled.ok ? undefined : `${compiled.reason[0]?.path}: ${compiled.reason[0]?.problem}`;
 }

@@ -251,6 +251,10 @@ describe('A44: trust domains', () => {
     expect(verify(chain, bank.bundle)).toBe('accepted');
     expect(verify(chain)).toBe('other-trust-domain');
     expect(verify(bank.leaf('prices', { names: [{ kind: 'uri', text: prices }] }).chainDer)).toBe('unknown-authority');
+    const roots = [...ca.bundle.roots, ...bank.bundle.roots];
+    const both = createTrustBundle({ trustDomain: 'shop.example', version: 1, roots });
+    if (!both.ok) throw new Error(both.reason);
+    expect(verify(chain, both.value), 'its root stands beside ours').toBe('other-trust-domain');
   });
 });
 

@@ -33,6 +33,7 @@ describe('eastwest explain (M8)', () => {
     ['--from cart --trust-domain other.example --to payments GET /prices/1', 1, 'refused: '],
     ['--from shop/cart --to payments GET /prices/1', 1, 'from  spiffe://shop.example/ns/shop/sa/cart\n'],
     ['--from cart --to payments POST /prices/1', 1, 'refused: POST /prices/1\n'],
+    ['--from far.example/ns/default/sa/cart --to payments GET /prices/1', 1, 'wants shop.example/ns/default/sa/cart\n'],
     ['--from cart --to orders GET /prices/1', 1, 'default/payments: other labels\n'],
     ['--from cart --to shop/payments GET /prices/1', 1, 'default/payments: other namespace\n'],
     ['--plaintext --to payments GET /prices/1', 1, 'a caller without an identity\n'],
@@ -91,7 +92,7 @@ describe('a question that eastwest explain cannot answer', () => {
     [
       'is of two trust domains',
       { 'a.yaml': payments, 'b.yaml': ofAnother },
-      'cart may be of other.example or shop.example',
+      'payments may be of other.example or shop.example',
     ],
     [
       'is there twice',

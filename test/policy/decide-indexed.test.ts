@@ -7,7 +7,13 @@ import { toPolicy } from '#policy/documents.ts';
 import type { Call, PolicyDocument, WorkloadFacts } from '#policy/model.ts';
 import { naiveDecide } from '#support/naive-policy.ts';
 
-const workload: WorkloadFacts = { namespace: 'shop', name: 'prices', labels: { app: 'prices' }, ports: undefined };
+const workload: WorkloadFacts = {
+  trustDomain: 'prod.example',
+  namespace: 'shop',
+  name: 'prices',
+  labels: { app: 'prices' },
+  ports: undefined,
+};
 
 const principals = [
   'prod.example/ns/shop/sa/cart',
@@ -18,6 +24,7 @@ const principals = [
   '*t',
   '*',
   'far.example/ns/shop/sa/cart',
+  'far.example/*',
   'prod.example/vm/cart',
   '*/prod.example/ns/shop/sa/cart',
 ];
@@ -213,6 +220,8 @@ const call = fc
       'spiffe://prod.example/ns/shop/sa/cart',
       'spiffe://prod.example/ns/web/sa/cart',
       'spiffe://far.example/ns/shop/sa/cart',
+      'spiffe://far.example/ns/web/sa/cart',
+      'spiffe://prod.example.far/ns/shop/sa/cart',
       'spiffe://prod.example/vm/cart',
       'spiffe://prod.example/ns/shop/sa/orders',
     ),

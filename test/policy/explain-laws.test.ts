@@ -34,7 +34,7 @@ describe('an explanation of random policies and calls (M8)', () => {
         expect(notSelected).toHaveLength(authorizationsOf(documents).length - selecting.length);
         const asked = judgedPath === undefined ? call : { ...call, http: { ...call.http!, path: judgedPath } };
         const failures = selecting.map(({ action, rules }) =>
-          rules.map((rule) => naivelyFailed(rule, { call: asked, action, documents })),
+          rules.map((rule) => naivelyFailed(rule, { call: asked, own: payments.trustDomain, action, documents })),
         );
         expect(policies.map(({ rules }) => rules.map(({ failed }) => failed.map(({ path }) => path)))).toEqual(
           failures,
@@ -53,8 +53,15 @@ describe('an explanation of random policies and calls (M8)', () => {
         expect(suggestion === undefined).toBe(decision.allow);
         if (suggestion === undefined) return;
         tried[suggestion.possible ? 'edits' : 'none'] += 1;
-        expect(suggestion.possible).toBe(call.principal !== undefined);
-        if (!suggestion.possible) return;
+        if (!suggestion.possible) {
+          const isForeign = call.principal?.startsWith('spiffe://a.test/') === false;
+          const isOpen = documents.some((each) => each.kind === 'MeshPolicy');
+          const expected = call.principal === undefined ? 'caller-without-identity' : 'open-to-own-domain';
+          expect(suggestion.why).toBe(expected);
+          if (expected === 'open-to-own-domain') expect(isForeign && isOpen).toBe(true);
+          return;
+        }
+        expect(call.principal).toBeDefined();
 
         const edited = applyEdits(documents, suggestion.edits);
         expect(explained(edited, call).decision.allow).toBe(true);

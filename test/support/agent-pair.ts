@@ -101,7 +101,7 @@ export async function startServing(
 ): Promise<ServingAgent> {
   const agent = await halfAgent(domain, workload, options);
   const compiler = new PolicyCompiler(options.ports);
-  let policy = compiler.compileOwn(workload);
+  let policy = compiler.compileOwn({ workload, trustDomain: domain.bundle.trustDomain });
   const refusals = new RefusalBook();
   const common = commonParts(agent, options);
   const ledger = new PlaintextLedger(common);
@@ -133,7 +133,8 @@ export async function startServing(
       if (!read.ok) throw new Error(JSON.stringify(read.reason));
       const documents = read.value.map(({ raw }) => raw);
       const ports = new Map(options.ports.map(({ port, protocol }) => [port, protocol]));
-      const facts = { namespace: 'default', name: workload, labels: { app: workload }, ports };
+      const { trustDomain } = domain.bundle;
+      const facts = { trustDomain, namespace: 'default', name: workload, labels: { app: workload }, ports };
       const compiled = compiler.compile({ documents, workload: facts });
       if (compiled.policy === undefined) throw new Error(compiled.problem);
       ({ policy } = compiled);

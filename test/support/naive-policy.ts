@@ -49,7 +49,8 @@ function judge(documents: readonly PolicyDocument[], workload: WorkloadFacts, ca
         policy.rules
           .filter((rule) => rule.isDryRun === (of === 'on-trial'))
           .filter((rule) => {
-            const told = tellRule(rule, call, (operation) => expand(operation, templates));
+            const asked = { call, own: workload.trustDomain, effect: effectOf(action) };
+            const told = tellRule(rule, asked, (operation) => expand(operation, templates));
             return action === 'ALLOW' ? told === true : told !== false;
           })
           .map((rule) => `${policy.namespace}/${policy.name} ${rule.path}`),
@@ -63,7 +64,9 @@ function judge(documents: readonly PolicyDocument[], workload: WorkloadFacts, ca
   if (denying !== undefined) return { allow: false, reason: 'denied-by-rule', rule: denying, audited, dryRun: [] };
   const rule =
     allowing ??
-    (!hasAllow && mesh?.defaultAction === 'allow' ? `${mesh.namespace}/${mesh.name} defaultAction` : undefined);
+    (!hasAllow && !isForeign(call, workload.trustDomain) && mesh?.defaultAction === 'allow'
+      ? `${mesh.namespace}/${mesh.name} defaultAction`
+      : undefined);
   if (rule === undefined) {
     const dryRun = matching('ALLOW', 'on-trial').map((name) => ({ verdict: 'would-allow', rule: name }) as const);
     return { allow: false, reason: 'no-rule-matches', audited, dryRun };
@@ -84,12 +87,68 @@ export function expand(
   return { ...operation, alternatives: templates.filter(({ scope }) => operation.scopes?.includes(scope)) };
 }
 
-function tellRule(rule: Rule, call: Call, expanded: (operation: Operation) => Expanded): Told {
+export type Effect = 'admits' | 'refuses or notes';
+
+export function effectOf(action: AuthorizationPolicy['action']): Effect {
+  return action === 'ALLOW' ? 'admits' : 'refuses or notes';
+}
+
+function isForeign({ principal }: Call, own: string): boolean {
+  return principal !== undefined && principal.split('/')[2] !== own;
+}
+
+interface AskedOfRule {
+  readonly call: Call;
+  /** The workload's trust domain. */
+  readonly own: string;
+  readonly effect: Effect;
+}
+
+function tellRule(rule: Rule, asked: AskedOfRule, expanded: (operation: Operation) => Expanded): Told {
+  const { call } = asked;
+  const sources = rule.from.length === 0 ? [undefined] : rule.from;
   return every([
-    rule.from.length === 0 ? true : some(rule.from.map((source) => tellSource(source, call.principal))),
     rule.to.length === 0 ? true : some(rule.to.map((operation) => tellOperation(expanded(operation), call))),
-    ...rule.when.map((condition) => tellCondition(condition, call)),
+    some(
+      sources.map((source) => {
+        const read = readingFor(source, rule.when, asked);
+        if (read === 'about nobody foreign') return false;
+        return every([
+          read.source === undefined ? true : tellSource(read.source, call.principal),
+          ...read.when.map((condition) => tellCondition(condition, call)),
+        ]);
+      }),
+    ),
   ]);
+}
+
+type Reading = 'about nobody foreign' | { readonly source: Source | undefined; readonly when: readonly Condition[] };
+
+/** What one source and the conditions say to this caller: as written, unless it is foreign and not named in full. */
+export function readingFor(
+  source: Source | undefined,
+  when: readonly Condition[],
+  { call, own, effect }: AskedOfRule,
+): Reading {
+  const name = call.principal?.replace('spiffe://', '');
+  const names = (list: readonly Pattern[] = []): boolean => inList(list.filter(isFull), name);
+  const isNamed =
+    names(source?.principals) || when.some(({ key, values }) => key.of === 'source.principal' && names(values));
+  if (!isForeign(call, own) || isNamed) return { source, when };
+  if (effect === 'admits') return 'about nobody foreign';
+  const { notNamespaces: _, ...named } = source ?? {};
+  return {
+    source: source && { ...named, ...(source.notPrincipals && { notPrincipals: source.notPrincipals.filter(isFull) }) },
+    when: when.map((condition) => {
+      if (condition.key.of === 'source.namespace') return { ...condition, notValues: [] };
+      if (condition.key.of !== 'source.principal') return condition;
+      return { ...condition, notValues: (condition.notValues ?? []).filter(isFull) };
+    }),
+  };
+}
+
+function isFull({ kind }: Pattern): boolean {
+  return kind === 'exact' || kind === 'prefix';
 }
 
 export function tellSource(source: Source, principal: SpiffeId | undefined): Told {

@@ -7,6 +7,7 @@ import type { Result } from '#runtime/result.ts';
 
 /** The workload that test policies are for. */
 export const pricesWorkload: WorkloadFacts = {
+  trustDomain: 'prod.example',
   namespace: 'shop',
   name: 'prices',
   labels: { app: 'prices', version: 'v1' },

@@ -16,6 +16,7 @@ import type {
 
 /** Whom policies here are about. */
 export const payments: WorkloadFacts = {
+  trustDomain: 'a.test',
   namespace: 'shop',
   name: 'payments',
   labels: { app: 'payments', 'app.kubernetes.io/name': 'payments' },
@@ -27,6 +28,7 @@ export const callers = [
   'a.test/ns/shop/sa/web',
   'a.test/ns/db/sa/cart',
   'b.test/ns/shop/sa/cart',
+  'b.test/ns/db/sa/web',
 ];
 /** Nobody names them, but patterns, namespaces and rules for anyone cover some. */
 export const strangers = ['a.test/ns/shop/sa/x', 'a.test/ns/out/sa/cart', 'z.test/ns/out/sa/x', 'z.test/unusual'];
@@ -41,7 +43,7 @@ const lists = <T>(item: fc.Arbitrary<T>) =>
 const principals = lists(
   fc.oneof(
     { arbitrary: exact(callers), weight: 6 },
-    affix('prefix', ['a.test/', 'a.test/ns/shop/']),
+    affix('prefix', ['a.test/', 'a.test/ns/shop/', 'b.test/', 'z.test/ns/']),
     affix('suffix', ['/sa/cart', '/x']),
     present,
   ),

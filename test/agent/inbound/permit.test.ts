@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 
 function compiled(...documents: PolicyDocument[]): CompiledPolicy {
-  const facts = { namespace: 'shop', name: 'prices', labels: {}, ports: undefined };
+  const facts = { trustDomain: 'test.example', namespace: 'shop', name: 'prices', labels: {}, ports: undefined };
   const policy = compilePolicies(documents, facts);
   if (!policy.ok) throw new Error('does not compile');
   return policy.value;
@@ -39,6 +39,17 @@ test('a caller that a rule names is admitted, with the rule in its permit, and n
   expect(judged(rulesFor('cart'))).toMatchObject(admitted);
   expect(judged(rulesFor('cart'), 7003)).toEqual({ ok: false, reason: { reason: 'no-rule-matches' } });
   expect(judged(rulesFor('orders'))).toEqual({ ok: false, reason: { reason: 'no-rule-matches' } });
+});
+
+test('any-peer is any peer of the own trust domain, wherever a verifier believes others too (A44)', async () => {
+  const far = await (await createTestDomain('far.example')).identity('cart', 60_000);
+  const anyPeer = compiled(localPolicy([{ port: 7002, allow: 'any-peer' }]));
+  const judge = new PortJudge(() => anyPeer, 7002);
+  expect(judge.refusalOf(cart, undefined, now)).toBeUndefined();
+  const stranger = { spiffeId: far.svid.spiffeId, svid: far.svid };
+  expect(judge.refusalOf(stranger, undefined, far.svid.notBeforeMs)).toEqual({ reason: 'no-rule-matches' });
+  const named = compiled(localPolicy([{ port: 7002, allow: [far.svid.spiffeId] }]));
+  expect(new PortJudge(() => named, 7002).refusalOf(stranger, undefined, far.svid.notBeforeMs)).toBeUndefined();
 });
 
 test('a standing is the same as long as caller and rules are, and another with either', async () => {

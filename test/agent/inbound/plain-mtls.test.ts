@@ -3,6 +3,7 @@ import { connect as connectTcp } from 'node:net';
 import { connect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import type { InboundPortConfig } from '#agent/config-types.ts';
+import { createTrustBundle } from '#certs/trust-bundle.ts';
 import { createIdentityStore } from '#agent/identity/store.ts';
 import { clientTlsOptions, handshakeDeadlineMs } from '#agent/tls/contexts.ts';
 import { startServing } from '#support/agent-pair.ts';
@@ -121,9 +122,16 @@ describe('whoever proves nothing', () => {
     expect(prices.counters.handshakesRefused).toBe(1);
   });
 
-  test('shows another domain’s certificate, without ALPN or with', async () => {
+  test.each([
+    ['one of an unknown root', []],
+    ['one whose root is trusted beside ours (A44)', ['other.example']],
+  ])('shows another domain’s certificate, %s, without ALPN or with', async (_which, trusted) => {
     const other = await createTestDomain('other.example');
     const prices = await serving({});
+    const roots = [world.domain.bundle, ...trusted.map(() => other.bundle)].flatMap((each) => each.roots);
+    const known = createTrustBundle({ ...world.domain.bundle, roots });
+    if (!known.ok) throw new Error(known.reason);
+    prices.store.replace({ ...(await world.domain.identity('prices', 60_000)), bundle: known.value });
     for (const [index, alpn] of [[], ['h2']].entries()) {
       const self = createIdentityStore().replace(await other.identity('cart', 60_000));
       const { bundle } = await world.domain.identity('cart', 60_000);
@@ -137,6 +145,9 @@ describe('whoever proves nothing', () => {
       expect(prices.counters.handshakesRefused).toBe(index + 1);
     }
     expect(prices.counters.inboundRequests).toBe(0);
+    const refused = prices.events.filter(({ event }) => event === 'inbound.handshake-refused');
+    const reasons = refused.map((each) => ('reason' in each ? each.reason : undefined));
+    if (trusted.length > 0) expect(reasons).toEqual(['other-trust-domain', 'other-trust-domain']);
   });
 
   test.each([

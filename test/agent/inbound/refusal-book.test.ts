@@ -8,7 +8,8 @@ const kept = (policy: KeptRefusal['policy']): KeptRefusal => ({
   call: { principal: undefined, port: 1, http: undefined },
   policy,
 });
-const newPolicy = (): KeptRefusal['policy'] => new PolicyCompiler([]).compileOwn('prices');
+const newPolicy = (): KeptRefusal['policy'] =>
+  new PolicyCompiler([]).compileOwn({ workload: 'prices', trustDomain: 'prod.example' });
 
 test('the newest thousand are kept, of the newest four sets of rules', () => {
   const book = new RefusalBook();

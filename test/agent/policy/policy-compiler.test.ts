@@ -22,8 +22,9 @@ const rawOf = (text: string): unknown => {
   return read.value[0]?.raw;
 };
 
-test('a workload is known by the namespace of its SVID, its name and its ports', () => {
+test('a workload is known by the trust domain and namespace of its SVID, its name and its ports', () => {
   expect(facts).toEqual({
+    trustDomain: 'shop.example',
     namespace: 'shop',
     name: 'prices',
     labels: { app: 'prices', 'app.kubernetes.io/name': 'prices' },
@@ -52,7 +53,10 @@ test.each([
 test('before anything is pushed the lists of the workload’s own file decide', () => {
   const cart = parseSpiffeId('spiffe://shop.example/ns/shop/sa/cart');
   if (!cart.ok) throw new Error(cart.reason);
-  const own = new PolicyCompiler([{ ...inbound.ports[0]!, allow: [cart.value] }]).compileOwn('prices');
+  const own = new PolicyCompiler([{ ...inbound.ports[0]!, allow: [cart.value] }]).compileOwn({
+    workload: 'prices',
+    trustDomain: 'shop.example',
+  });
   expect(decide(own, { principal: cart.value, port: 7002, http: undefined })).toMatchObject({
     allow: true,
     rule: 'ports[7002].allow',
