@@ -109,7 +109,12 @@ spec: { ${selector} mtls: { mode: ${mode} } }
     ['the workload’s own outweighs both', [peers('all', 'STRICT'), peers('own', 'PERMISSIVE', own)], 'PERMISSIVE'],
   ])('%s', (_name, documents, mode) => {
     expect(modeBy(documents)).toEqual({ mode, problem: undefined });
-    expect(mtlsModeOf(new PolicyCompiler([permissive]).compileOwn('prices'), 7002)).toBe('PERMISSIVE');
+    expect(
+      mtlsModeOf(
+        new PolicyCompiler([permissive]).compileOwn({ workload: 'prices', trustDomain: 'prod.example' }),
+        7002,
+      ),
+    ).toBe('PERMISSIVE');
   });
 
   test('is STRICT where documents contradict each other, whatever each of them or agent.yaml says', () => {
