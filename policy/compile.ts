@@ -23,6 +23,8 @@ export interface CompiledPolicy {
   readonly rules: RuleIndex;
   /** Of a call that no rule is about, from a caller who is not foreign: the name of what admits it; undefined: nothing does. */
   readonly otherwise: string | undefined;
+  /** ALLOW policies that would take the place of `otherwise` if their rules were not all on trial: `namespace/name`. */
+  readonly onTrial: readonly string[];
   readonly denials: DenialIndex;
   readonly mtls: MtlsModes;
 }
@@ -73,10 +75,12 @@ export function compilePolicies(
     ...(rules.ok ? [] : rules.reason),
   ];
   if (problems.length > 0 || !mtls.ok || !rules.ok) return refuse(problems);
+  const admitsRest = otherwise(policies, mesh);
   return ok({
     ownIds: ownIdsOf(workload),
     rules: rules.value,
-    otherwise: otherwise(policies, mesh),
+    otherwise: admitsRest,
+    onTrial: admitsRest === undefined ? [] : policies.filter(({ action }) => action === 'ALLOW').map(documentName),
     denials: indexDenials(near.filter((document) => document.kind === 'DenyList')),
     mtls: mtls.value,
   });

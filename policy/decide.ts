@@ -68,8 +68,8 @@ function judge(policy: CompiledPolicy, asked: Asked): Decision {
     allowing,
     policy.otherwise === undefined || asked.isForeign ? undefined : policy.otherwise,
   );
-  if (noted === undefined) return { ...verdict, audited: none, dryRun: none };
-  return { ...verdict, ...notesOf(noted, verdict) };
+  if (noted === undefined && policy.onTrial.length === 0) return { ...verdict, audited: none, dryRun: none };
+  return { ...verdict, ...notesOf(noted ?? none, verdict, policy.onTrial) };
 }
 
 function isBefore(rule: CompiledRule, best: CompiledRule | undefined): boolean {
@@ -86,15 +86,26 @@ function verdictOf(
   return rule === undefined ? refused : { allow: true, rule };
 }
 
-/** Rules on trial are named where they would have made another verdict. */
-function notesOf(noted: readonly CompiledRule[], verdict: Verdict): Pick<Decision, 'audited' | 'dryRun'> {
+/**
+ * Rules on trial are named where they would have made another verdict, and ALLOW policies on trial where none of their rules
+ * would have admitted what is admitted only as long as no ALLOW policy counts.
+ */
+function notesOf(
+  noted: readonly CompiledRule[],
+  verdict: Verdict,
+  onTrial: readonly string[],
+): Pick<Decision, 'audited' | 'dryRun'> {
   const inOrder = noted.toSorted((a, b) => a.order - b.order);
   const isUnnamed = !verdict.allow && verdict.reason === 'no-rule-matches';
+  const isShutOut = verdict.allow && !noted.some(({ effect }) => effect === 'would-allow');
   return {
     audited: inOrder.filter(({ effect }) => effect === 'audit').map(({ name }) => name),
-    dryRun: inOrder.flatMap(({ effect, name }): readonly DryRun[] => {
-      if (effect === 'would-deny' && verdict.allow) return [{ verdict: effect, rule: name }];
-      return effect === 'would-allow' && isUnnamed ? [{ verdict: effect, rule: name }] : [];
-    }),
+    dryRun: [
+      ...inOrder.flatMap(({ effect, name }): readonly DryRun[] => {
+        if (effect === 'would-deny' && verdict.allow) return [{ verdict: effect, rule: name }];
+        return effect === 'would-allow' && isUnnamed ? [{ verdict: effect, rule: name }] : [];
+      }),
+      ...(isShutOut ? onTrial.map((rule) => ({ verdict: 'would-deny', rule }) as const) : []),
+    ],
   };
 }

@@ -1,5 +1,6 @@
 import type { PolicyEdit } from './edits.ts';
 import type { DenyListing, Explanation, FailedPredicate, PolicyFinding, RuleFinding } from './explain.ts';
+import type { DryRun } from './model.ts';
 import { scheme } from './patterns.ts';
 import { operationValue, policyDocument, sourceValue, yamlLines, type Plain } from './policy-yaml.ts';
 import type { Suggestion } from './suggest.ts';
@@ -62,10 +63,13 @@ function policyLines({ policies, notSelected, decision, workload }: Explanation)
     ...asked.flatMap(findingLines),
     ...(notSelected.length === 0 ? [] : ['', 'Policies that do not:']),
     ...notSelected.flatMap(({ policy, why }) => wrapped(`  ${policy}: ${why}`, '    ')),
-    ...decision.dryRun.flatMap(({ verdict, rule }) =>
-      wrapped(`Dry run: ${rule} ${verdict} it, counts for nothing.`, ''),
-    ),
+    ...decision.dryRun.flatMap((each) => wrapped(`Dry run: ${dryRunText(each)}`, '')),
   ];
+}
+
+function dryRunText({ verdict, rule }: DryRun): string {
+  if (rule.includes(' ')) return `${rule} ${verdict} it, counts for nothing.`;
+  return `${rule} ${verdict} it, for none of its rules matches; counts for nothing.`;
 }
 
 function findingLines({ policy, action, rules }: PolicyFinding): string[] {

@@ -174,8 +174,9 @@ export type Verdict =
   | { readonly allow: false; readonly reason: 'no-rule-matches' }
   | { readonly allow: false; readonly reason: 'denied-by-rule'; readonly rule: string };
 
-/** What a rule on trial would have changed. */
+/** What rules on trial would have changed. */
 export interface DryRun {
   readonly verdict: 'would-deny' | 'would-allow';
+  /** Of an ALLOW policy that admits nothing but what it names, and does not name the call: `namespace/name`. */
   readonly rule: string;
 }

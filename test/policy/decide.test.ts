@@ -170,12 +170,46 @@ describe('a rule on trial counts for nothing and is named where it would have', 
     ['ALLOW', allowPaths('/b'), 'GET /a', { allow: false, dryRun: ['would-allow'] }],
     ['ALLOW', policy('allow: all'), 'GET /a', { allow: true, dryRun: [] }],
     ['ALLOW', policy(denyPathA), 'GET /a', { allow: false, dryRun: [] }],
-    ['ALLOW', document('MeshPolicy', 'defaultAction: allow', 'name: mesh'), 'GET /b', { allow: true, dryRun: [] }],
   ])('%s beside %j, %s', (action, others, asks, { allow, dryRun }) => {
     expect(decisionOn(compiledPolicy(others + trial(action)), { from: 'shop/cart', asks })).toMatchObject({
       allow,
       dryRun: dryRun.map((verdict) => ({ verdict, rule: 'shop/trial rules[0]' })),
     });
+  });
+});
+
+describe('an ALLOW policy on trial where a MeshPolicy lets everybody in', () => {
+  const mesh = document('MeshPolicy', 'defaultAction: allow', 'name: mesh');
+  const admits = (path: string, name: string, more = ''): string =>
+    policy(
+      `rules: [{ dryRun: true, to: [{ operation: { paths: [${path}] } }] }${more}]`,
+      `name: ${name}, namespace: shop`,
+    );
+  const otherWorkload = admits('/b', 'far').replace('rules:', 'selector: { matchLabels: { app: other } }\n  rules:');
+  const denyTrial = policy(
+    'action: DENY\nrules: [{ dryRun: true, to: [{ operation: { paths: [/b] } }] }]',
+    'name: no, namespace: shop',
+  );
+  test.each([
+    ['admits what it names', admits('/a', 'one'), 'GET /a', []],
+    ['would deny the rest', admits('/a', 'one'), 'GET /b', ['shop/one']],
+    ['would deny what is opaque', admits('/a', 'one'), 'tcp', ['shop/one']],
+    ['admits together with others on trial', admits('/a', 'one') + admits('/b', 'two'), 'GET /b', []],
+    ['denies together with others', admits('/a', 'one') + admits('/b', 'two'), 'GET /c', ['shop/one', 'shop/two']],
+    ['says nothing of another workload', otherWorkload, 'GET /a', []],
+    ['is told beside a DENY', admits('/a', 'one') + denyTrial, 'GET /b', ['shop/no rules[0]', 'shop/one']],
+    ['judges a path with and without its parameters', admits("'/a;v=1'", 'one'), 'GET /a;v=1', ['shop/one']],
+  ])('%s, and decides nothing', (_, policies, asks, named) => {
+    const decision = decisionOn(compiledPolicy(mesh + policies), { from: 'shop/cart', asks });
+    expect(decision).toMatchObject({ allow: true, rule: 'istio-system/mesh defaultAction' });
+    expect(decision.dryRun).toEqual(named.map((rule) => ({ verdict: 'would-deny', rule })));
+  });
+
+  test('counts with one rule that is in force', () => {
+    const both = admits('/a', 'one', ', { to: [{ operation: { paths: [/b] } }] }');
+    expect(verdictOn(compiledPolicy(mesh + both), { from: 'shop/cart', asks: 'GET /b' })).toBe('allowed');
+    const decision = decisionOn(compiledPolicy(mesh + both), { from: 'shop/cart', asks: 'GET /a' });
+    expect(decision).toMatchObject({ allow: false, dryRun: [{ verdict: 'would-allow', rule: 'shop/one rules[0]' }] });
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { explanationText } from '#policy/explain-text.ts';
 import { explain } from '#policy/explain.ts';
 import type { WorkloadFacts } from '#policy/model.ts';
-import { callOf, cart, documentsOf, explained, fromCart, gets, policy } from '#support/asked-policies.ts';
+import { callOf, cart, documentsOf, explained, fromCart, fromWeb, gets, policy } from '#support/asked-policies.ts';
 import { payments } from '#support/random-policies.ts';
 
 describe('an explanation', () => {
@@ -75,6 +75,15 @@ spec: { entries: [{ spiffeId: "spiffe://${cart}", reason: laptop stolen }] }
     expect(text).toContain('    rules[0] (dry run, counts for nothing): matches\n');
     expect(text).toContain('  AUDIT shop/note (is noted, decides nothing)\n');
     expect(text).toContain('Dry run: shop/trial rules[0] would-allow it, counts for nothing.\n');
+  });
+
+  test('says whom an ALLOW policy on trial would shut out where everybody is let in', () => {
+    const mesh =
+      'apiVersion: eastwest.dev/v1\nkind: MeshPolicy\nmetadata: { name: mesh }\nspec: { defaultAction: allow }\n';
+    const trial = policy('trial', `rules: [{ ${fromWeb}, dryRun: true }]`).replace('security.istio.io', 'eastwest.dev');
+    const text = explanationText(explained(documentsOf(mesh, trial), callOf()));
+    expect(text).toContain('why   istio-system/mesh defaultAction allows it\n');
+    expect(text).toContain('Dry run: shop/trial would-deny it, for none of its rules matches; counts for nothing.\n');
   });
 
   test('says what nobody could tell of an opaque call', () => {

@@ -71,8 +71,13 @@ function judge(documents: readonly PolicyDocument[], workload: WorkloadFacts, ca
     const dryRun = matching('ALLOW', 'on-trial').map((name) => ({ verdict: 'would-allow', rule: name }) as const);
     return { allow: false, reason: 'no-rule-matches', audited, dryRun };
   }
-  const dryRun = matching('DENY', 'on-trial').map((name) => ({ verdict: 'would-deny', rule: name }) as const);
-  return { allow: true, rule, audited, dryRun };
+  const wouldDeny = [
+    ...matching('DENY', 'on-trial'),
+    ...(hasAllow || matching('ALLOW', 'on-trial').length > 0
+      ? []
+      : policies.filter(({ action }) => action === 'ALLOW').map(({ namespace, name }) => `${namespace}/${name}`)),
+  ];
+  return { allow: true, rule, audited, dryRun: wouldDeny.map((name) => ({ verdict: 'would-deny', rule: name })) };
 }
 
 interface Expanded extends Operation {

@@ -164,6 +164,21 @@ describe('pushed documents decide about each request', () => {
   });
 });
 
+test('an ALLOW policy on trial tells whom it would shut out, and shuts nobody out', async () => {
+  const app = await world.httpApp((_, reply) => reply.end());
+  const { port, prices } = await world.pair(app, { allow: [] });
+  const mesh =
+    'apiVersion: eastwest.dev/v1\nkind: MeshPolicy\nmetadata: { name: mesh }\nspec: { defaultAction: allow }\n---\n';
+  prices.push(
+    mesh + policy("{ rules: [{ dryRun: true, to: [{ operation: { paths: ['/prices/{id}'] } }] }] }", 'trial'),
+  );
+  expect((await send(port, { path: '/prices/7' })).status).toBe(200);
+  expect((await send(port, { path: '/other' })).status).toBe(200);
+  expect(prices.events.filter(({ event }) => event === 'inbound.on-trial')).toMatchObject([
+    { port: 7002, verdict: 'would-deny', rule: 'default/trial' },
+  ]);
+});
+
 describe('what runs ends within a second once it is not allowed any more, and nothing else does (A45, A46)', () => {
   const ms = 1_000;
 
