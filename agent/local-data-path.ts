@@ -22,6 +22,7 @@ import { createDestinations } from './outbound/destination.ts';
 import { PlaintextLedger } from './plaintext/plaintext-ledger.ts';
 import { PolicyCompiler } from './policy/policy-compiler.ts';
 import { tellDecision } from './policy/told-decision.ts';
+import { namespaceOf } from './policy/workload-facts.ts';
 import { openOutbound, type OutboundListener } from './outbound/listener.ts';
 import { createProofReport } from './proof/proof-report.ts';
 import { createPeerPool } from './tunnel/peer-pool.ts';
@@ -48,7 +49,7 @@ export interface LocalDataPath extends DataPath {
 export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
   const { config, store, clock, random, emit } = parts;
   const counters = createCounters();
-  const access = config.accessLog && openAccessLog(config.accessLog, { ...parts, workload: config.workload });
+  const access = config.accessLog && openAccessLog(config.accessLog, { ...parts, ...writerOf(parts) });
   const deadlines = createDeadlines(clock);
   const ended = new AbortController();
   const limits = messageLimits(config.limits);
@@ -200,6 +201,16 @@ function maxConnections({ config, worker }: DataPathParts): number {
   const sides = config.inbound && config.gateway ? 2 : 1;
   const files = Math.floor((maxOpenFiles() ?? Infinity) * 0.4);
   return Math.min(config.limits.connections, Math.ceil(files / sides / (worker?.of ?? 1)));
+}
+
+function writerOf({ config, store }: DataPathParts) {
+  return {
+    workload: config.workload,
+    namespace: (): string | undefined => {
+      const snapshot = store.current();
+      return snapshot && namespaceOf(snapshot.svid.spiffeId);
+    },
+  };
 }
 
 function inboundParts({ config, store, worker }: DataPathParts) {

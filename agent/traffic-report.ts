@@ -56,7 +56,7 @@ export abstract class TrafficReport<P> implements RequestReport<P> {
 
   refused(reason: UnreadProblem, what: Refused): Answer {
     const counted = reason === 'head-timeout' ? 'downstream-timeout' : 'bad-request';
-    return this.logDenied(what, headProblemAnswer(reason, this.decide('refused', reason, counted)));
+    return this.logDenied(what, headProblemAnswer(reason, this.decide('refused', reason, counted)), reason);
   }
   /** A head that cannot be read is a request all the same. */
   unread(reason: UnreadProblem): Answer {
@@ -100,14 +100,14 @@ export abstract class TrafficReport<P> implements RequestReport<P> {
     this.tell(verdict, reason, decisionId);
     return decisionId;
   }
-  protected logDenied(what: Refused, answer: Answer): Answer {
+  protected logDenied(what: Refused, answer: Answer, reason: string): Answer {
     const { accessLog } = this.parts;
-    accessLog?.denied(this.parties(accessLog), what, answer);
+    accessLog?.denied(this.parties(accessLog), what, { answer, reason });
     return answer;
   }
-  protected logFailed(what: Refused, answer: Answer): Answer {
+  protected logFailed(what: Refused, answer: Answer, reason: string): Answer {
     const { accessLog } = this.parts;
-    accessLog?.failed(this.parties(accessLog), what, answer);
+    accessLog?.failed(this.parties(accessLog), what, { answer, reason });
     return answer;
   }
 }

@@ -87,11 +87,20 @@ test('the table of up’s events is the list of cli/up/events.ts, with fields', 
 });
 
 test('the table of the access log has the fields of a line, in their order', () => {
-  const text = { peer: 'a', client: 'b', destination: 'c', method: 'GET', path: '/', decisionId: 'd', traceId: 'e' };
+  const text = {
+    peer: 'a',
+    client: 'b',
+    destination: 'c',
+    method: 'GET',
+    path: '/',
+    decisionId: 'd',
+    traceId: 'e',
+    reason: 'f',
+  };
   const numbers = { status: 200, grpcStatus: 0, durationMs: 1, requestBytes: 0, responseBytes: 0 };
   const line = accessLine(
     { ...text, ...numbers, direction: 'inbound', protocol: 'HTTP/2', outcome: 'ok' },
-    'prices',
+    { workload: 'prices', namespace: 'shop' },
     0,
   );
   const fields = tableBelow(reference, '## Lines of the access log').map(([field]) => field);

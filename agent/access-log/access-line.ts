@@ -24,6 +24,8 @@ export interface AccessLine {
   readonly requestBytes: number;
   readonly responseBytes: number;
   readonly outcome: Outcome;
+  /** Why it was refused before it was admitted, or why nothing could be passed on; as events name it. */
+  readonly reason: string | undefined;
   readonly decisionId: string | undefined;
   readonly traceId: string | undefined;
 }
@@ -31,11 +33,19 @@ export interface AccessLine {
 /** Longer texts are cut: a line must not grow as a head may. */
 const maxTextChars = 2_048;
 
+/** Whose agent writes. */
+export interface Writer {
+  readonly workload: string;
+  /** By its SPIFFE ID; undefined: that names none, or there was none yet. */
+  readonly namespace: string | undefined;
+}
+
 /** A line of JSON with its end. Every text goes through `JSON.stringify`; what is undefined is left out (A74). */
-export function accessLine(line: AccessLine, workload: string, nowMs: number): string {
+export function accessLine(line: AccessLine, { workload, namespace }: Writer, nowMs: number): string {
   const text = JSON.stringify({
     time: isoTime(nowMs),
     workload,
+    namespace,
     direction: line.direction,
     peer: line.peer,
     client: line.client,
@@ -49,6 +59,7 @@ export function accessLine(line: AccessLine, workload: string, nowMs: number): s
     requestBytes: line.requestBytes,
     responseBytes: line.responseBytes,
     outcome: line.outcome,
+    reason: line.reason,
     decisionId: cut(line.decisionId),
     traceId: line.traceId,
   });

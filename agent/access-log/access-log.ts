@@ -20,6 +20,13 @@ export interface Parties {
 /** What was refused before anything was passed on: a request, an opaque stream, or a head that could not be read. */
 export type Refused = RequestHead | 'opaque' | 'unread';
 
+export interface Refusal {
+  /** What the caller is told. */
+  readonly answer: Answer;
+  /** As events name it. */
+  readonly reason: string;
+}
+
 /** Writes one line for each request and opaque stream, when it is over. */
 export interface AccessLog {
   /** Whose log it is. */
@@ -29,13 +36,15 @@ export interface AccessLog {
   /** An opaque stream, or what an upgrade made of a request. */
   stream(parties: Parties, end: StreamEnd, durationMs: number): void;
   /** The caller may not, or asked for what does not exist. */
-  denied(parties: Parties, what: Refused, answer: Answer): void;
+  denied(parties: Parties, what: Refused, why: Refusal): void;
   /** It may, but there was no way. */
-  failed(parties: Parties, what: Refused, answer: Answer): void;
+  failed(parties: Parties, what: Refused, why: Refusal): void;
 }
 
 export interface AccessLogParts {
   readonly workload: string;
+  /** Of the workload; undefined: there is none, or nobody knows yet. */
+  readonly namespace: () => string | undefined;
   /** Share of the lines that are written, 0 to 1. */
   readonly sample: number;
   /** Whether requests that failed or were denied are always written. */
@@ -48,16 +57,21 @@ export interface AccessLogParts {
 
 export function createAccessLog(parts: AccessLogParts): AccessLog {
   const { workload, clock, random, sample } = parts;
+  let namespace: string | undefined;
   const isWritten = ({ outcome, status }: AccessLine): boolean => {
     if (sample >= 1) return true;
     if (parts.failures === 'always' && (outcome !== 'ok' || status >= 500)) return true;
     return random() < sample;
   };
   const write = (line: AccessLine): void => {
-    if (isWritten(line)) parts.write(accessLine(line, workload, clock.now()));
+    if (!isWritten(line)) return;
+    namespace ??= parts.namespace();
+    parts.write(accessLine(line, { workload, namespace }, clock.now()));
   };
-  const refuse = (outcome: 'denied' | 'failed') => (parties: Parties, what: Refused, answer: Answer) => {
-    write({ ...parties, ...unanswered(what), outcome, status: what === 'opaque' ? 0 : answer.status, ...idOf(answer) });
+  const refuse = (outcome: 'denied' | 'failed') => (parties: Parties, what: Refused, why: Refusal) => {
+    const { answer, reason } = why;
+    const status = what === 'opaque' ? 0 : answer.status;
+    write({ ...parties, ...unanswered(what), outcome, reason, status, ...idOf(answer) });
   };
   return {
     workload,
@@ -65,10 +79,17 @@ export function createAccessLog(parts: AccessLogParts): AccessLog {
       const { status, requestBytes, responseBytes, grpcStatus, decisionId } = end;
       const outcome = outcomeOf(end);
       const numbers = { status, grpcStatus, durationMs, requestBytes, responseBytes };
-      write({ ...parties, ...asked(end.request), ...numbers, outcome, decisionId: decisionId || undefined });
+      write({
+        ...parties,
+        ...asked(end.request),
+        ...numbers,
+        outcome,
+        ...noReason,
+        decisionId: decisionId || undefined,
+      });
     },
-    stream(parties, { outcome, request, requestBytes, responseBytes }, durationMs) {
-      const numbers = { grpcStatus: undefined, durationMs, requestBytes, responseBytes, decisionId: undefined };
+    stream(parties, { outcome, request, requestBytes, responseBytes, decisionId }, durationMs) {
+      const numbers = { grpcStatus: undefined, durationMs, requestBytes, responseBytes, ...noReason, decisionId };
       const what = request === undefined ? { ...opaque, status: 0 } : { ...asked(request), status: 101 };
       write({ ...parties, ...what, ...numbers, outcome: outcome === 'ended' ? 'ok' : 'cut' });
     },
@@ -76,6 +97,8 @@ export function createAccessLog(parts: AccessLogParts): AccessLog {
     failed: refuse('failed'),
   };
 }
+
+const noReason = { reason: undefined };
 
 type Asked = Pick<AccessLine, 'protocol' | 'method' | 'path' | 'traceId'>;
 

@@ -1,6 +1,5 @@
 import type { AccessLogConfig } from '#agent/config-types.ts';
-import type { Clock, Random } from '#runtime/clock.ts';
-import { createAccessLog, type AccessLog } from './access-log.ts';
+import { createAccessLog, type AccessLog, type AccessLogParts } from './access-log.ts';
 import { BlockWriter } from './block-writer.ts';
 import { openLineOutput } from './line-output.ts';
 
@@ -17,7 +16,7 @@ const closeMs = 500;
 /** The access log of one thread. Throws `ACCESS_LOG_NOT_OPEN`. */
 export function openAccessLog(
   config: AccessLogConfig,
-  parts: { readonly workload: string; readonly clock: Clock; readonly random: Random },
+  parts: Pick<AccessLogParts, 'workload' | 'namespace' | 'clock' | 'random'>,
 ): OpenAccessLog {
   const writer = new BlockWriter(openLineOutput(config.to, parts.clock), parts.clock);
   const { sample, failures } = config;

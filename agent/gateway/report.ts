@@ -29,10 +29,10 @@ export class GatewayReport extends TrafficReport<OutboundProblem> {
   }
   /** The same, as the connection's last answer. */
   turnedAway(reason: Refusal, what: Refused): Answer {
-    return this.logDenied(what, this.refusal(reason));
+    return this.logDenied(what, this.refusal(reason), reason);
   }
   notAdmitted(problem: OutboundProblem, what: Refused): Answer {
-    return this.logFailed(what, this.unreachable(problem));
+    return this.logFailed(what, this.unreachable(problem), problem);
   }
   unreachable(problem: OutboundProblem): Answer {
     return unreachedAnswer(problem, this.decide('failed', problem, problem));

@@ -74,6 +74,8 @@ export interface StreamEnd {
   /** From the caller, and to it. */
   readonly requestBytes: number;
   readonly responseBytes: number;
+  /** Of what cut it, where somebody decided that. */
+  readonly decisionId?: string | undefined;
 }
 
 /** Counts and logs one admitted request, and words what the caller is told when it fails. */

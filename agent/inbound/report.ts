@@ -29,6 +29,8 @@ export class InboundReport extends TrafficReport<AppProblem> {
   readonly #port: number;
   readonly #streams: Room;
   readonly #answeringHttp: Set<number>;
+  /** The last decision to end something here: a connection with a stream has nothing else. */
+  #lastRevoked: string | undefined;
 
   constructor(parts: InboundReportParts, peer: InboundPeer, port: number) {
     super(parts, 'inbound');
@@ -48,12 +50,13 @@ export class InboundReport extends TrafficReport<AppProblem> {
     // see `PlaintextReport`
   }
   denied(refusal: Refusal, what: Refused): Answer {
-    return this.logDenied(what, this.revoked(refusal));
+    return this.logDenied(what, this.revoked(refusal), refusal.reason);
   }
   /** What was admitted and is denied now has its line in the access log when it ends. */
   revoked({ reason, rule }: Refusal): Answer {
     const { status, title } = denyReply(reason);
     const decisionId = newDecisionId();
+    this.#lastRevoked = decisionId;
     this.countFailure(reason);
     this.#tell('denied', { reason, ...(rule !== undefined && { rule }) }, decisionId);
     return problemAnswer(status, title, decisionId);
@@ -69,16 +72,16 @@ export class InboundReport extends TrafficReport<AppProblem> {
   noSuchPort(what: Refused): Answer {
     const decisionId = this.decide('refused', 'no-such-port', 'no-such-port');
     const title = what === 'opaque' ? 'This workload has no such port' : 'The destination has no such HTTP port';
-    return this.logDenied(what, problemAnswer(404, title, decisionId));
+    return this.logDenied(what, problemAnswer(404, title, decisionId), 'no-such-port');
   }
   /** Whoever reads its path next might take it for another one, so nothing can be decided about it. */
   unclearPath(reason: PathProblem, what: Refused): Answer {
     const decisionId = this.decide('refused', reason, 'bad-request');
-    return this.logDenied(what, problemAnswer(400, 'The path can be read in more than one way', decisionId));
+    return this.logDenied(what, problemAnswer(400, 'The path can be read in more than one way', decisionId), reason);
   }
   /** It may, but it was not even admitted. */
   notAdmitted(problem: AppProblem, what: Refused): Answer {
-    return this.logFailed(what, this.unreachable(problem));
+    return this.logFailed(what, this.unreachable(problem), problem);
   }
   unreachable(problem: AppProblem): Answer {
     return problemAnswer(503, appProblemTitle(problem), this.decide('failed', problem, problem));
@@ -102,9 +105,10 @@ export class InboundReport extends TrafficReport<AppProblem> {
   }
   override upgradeEnded(end: StreamEnd): void {
     if (end.request !== undefined) this.#streams.leave();
-    super.upgradeEnded(end);
+    super.upgradeEnded(end.outcome === 'cut' ? { ...end, decisionId: this.#lastRevoked } : end);
   }
   opened(): void {
+    this.#lastRevoked = undefined;
     this.parts.counters.inboundOpenStreams += 1;
   }
 

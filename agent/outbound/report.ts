@@ -31,7 +31,7 @@ export class OutboundReport extends TrafficReport<OutboundProblem> {
   /** Nothing of it was passed on. */
   notAdmitted(problem: OutboundProblem, what: Refused): Answer {
     const answer = this.unreachable(problem);
-    return isRefusal(problem) ? this.logDenied(what, answer) : this.logFailed(what, answer);
+    return isRefusal(problem) ? this.logDenied(what, answer, problem) : this.logFailed(what, answer, problem);
   }
   unreachable(problem: OutboundProblem): Answer {
     return outboundAnswer(problem, this.decide(isRefusal(problem) ? 'refused' : 'failed', problem, problem));
@@ -40,7 +40,7 @@ export class OutboundReport extends TrafficReport<OutboundProblem> {
   neverOpened(problem: OutboundProblem): void {
     this.parts.counters.streams += 1;
     if (isRefusal(problem)) this.notAdmitted(problem, 'opaque');
-    else this.logFailed('opaque', outboundAnswer(problem, super.decide('failed', problem, problem)));
+    else this.logFailed('opaque', outboundAnswer(problem, super.decide('failed', problem, problem)), problem);
   }
   opened(): void {
     this.parts.counters.streams += 1;

@@ -23,7 +23,7 @@ const end = (changes: Partial<RequestEnd> = {}): RequestEnd => ({
 function recording(options: Partial<AccessLogParts> = {}) {
   const written: string[] = [];
   const log = createAccessLog({
-    ...{ workload: 'prices', sample: 1, failures: 'always', clock, random: () => 0.5 },
+    ...{ workload: 'prices', namespace: () => 'shop', sample: 1, failures: 'always', clock, random: () => 0.5 },
     write: (line) => void written.push(line),
     ...options,
   });
@@ -37,6 +37,7 @@ test('a request is one line of JSON, without its query string', () => {
     {
       time: '2026-03-01T12:00:07.045Z',
       workload: 'prices',
+      namespace: 'shop',
       direction: 'inbound',
       peer: 'spiffe://shop.example/ns/default/sa/cart',
       destination: 'prices:7002',
@@ -91,13 +92,22 @@ test('an opaque stream is one line at its end, an upgraded request another kind 
 test('what was refused is a line too, with its decision: a request, a stream, and what could not be read', () => {
   const { log, lines } = recording();
   const answer = problemAnswer(403, 'no', 'd-1');
-  log.denied(parties, requestFor('/price?sku=secret').head, answer);
-  log.denied(parties, 'opaque', answer);
-  log.failed(parties, 'unread', problemAnswer(400, 'no', 'd-2'));
+  const [denied, bad] = [{ reason: 'no-rule-matches' }, { reason: 'bad-header' }];
+  log.denied(parties, requestFor('/price?sku=secret').head, { answer, ...denied });
+  log.denied(parties, 'opaque', { answer, ...denied });
+  log.failed(parties, 'unread', { answer: problemAnswer(400, 'no', 'd-2'), ...bad });
   expect(lines()).toMatchObject([
-    { protocol: 'HTTP/1.1', method: 'GET', path: '/price', status: 403, outcome: 'denied', decisionId: 'd-1' },
-    { protocol: 'opaque', outcome: 'denied', decisionId: 'd-1' },
-    { protocol: 'HTTP', status: 400, outcome: 'failed', decisionId: 'd-2' },
+    {
+      protocol: 'HTTP/1.1',
+      method: 'GET',
+      path: '/price',
+      status: 403,
+      outcome: 'denied',
+      decisionId: 'd-1',
+      ...denied,
+    },
+    { protocol: 'opaque', outcome: 'denied', decisionId: 'd-1', ...denied },
+    { protocol: 'HTTP', status: 400, outcome: 'failed', decisionId: 'd-2', ...bad },
   ]);
 });
 
@@ -120,7 +130,7 @@ describe('with sampling', () => {
     log.request(parties, end({ status: 500 }), 1);
     log.request(parties, end({ outcome: 'cut' }), 1);
     log.request(parties, end({ status: 403, answeredBy: 'agent' }), 1);
-    log.denied(parties, 'opaque', problemAnswer(403, 'no'));
+    log.denied(parties, 'opaque', { answer: problemAnswer(403, 'no'), reason: 'no-rule-matches' });
     expect(written).toHaveLength(count);
   });
 });

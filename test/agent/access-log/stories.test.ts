@@ -88,7 +88,11 @@ describe('what comes to nothing is a line as well, and leads to the event that h
     const app = await world.httpApp((_, reply) => reply.end());
     const { port, cart, prices } = await world.pair(app, { allow: [] });
     expect(await send(port, { path: '/a?b=secret' })).toMatchObject({ status: 403 });
-    await expect.poll(() => prices.lines).toMatchObject([{ path: '/a', status: 403, outcome: 'denied', peer: cartId }]);
+    await expect
+      .poll(() => prices.lines)
+      .toMatchObject([
+        { path: '/a', status: 403, outcome: 'denied', reason: 'no-rule-matches', peer: cartId, namespace: 'default' },
+      ]);
     await expect.poll(() => cart.lines).toMatchObject([{ path: '/a', status: 403, outcome: 'denied', peer: pricesId }]);
     const [event] = prices.events.filter(({ event: name }) => name === 'inbound.denied');
     for (const { lines } of [cart, prices])
@@ -134,5 +138,6 @@ describe('what comes to nothing is a line as well, and leads to the event that h
     socket.on('error', () => undefined);
     socket.write('x');
     await expect.poll(() => cart.lines).toMatchObject([{ protocol: 'opaque', outcome: 'cut', requestBytes: 1 }]);
+    expect(cart.lines[0]).not.toHaveProperty('decisionId');
   });
 });
