@@ -39,7 +39,13 @@ export interface CompileProblem {
   readonly problem: string;
 }
 
-export const defaultRootNamespace = 'istio-system';
+const defaultRootNamespace = 'istio-system';
+
+/** Whose documents hold for every namespace. */
+export function rootNamespaceOf(documents: readonly PolicyDocument[]): string {
+  const mesh = documents.find((document) => document.kind === 'MeshPolicy');
+  return mesh?.rootNamespace ?? defaultRootNamespace;
+}
 
 /**
  * Takes what applies to a workload and makes it fast to decide by. Documents of its namespace apply, and those of the root
@@ -51,7 +57,7 @@ export function compilePolicies(
 ): Result<CompiledPolicy, readonly CompileProblem[]> {
   const meshPolicies = documents.filter((document) => document.kind === 'MeshPolicy');
   const [mesh] = meshPolicies;
-  const rootNamespace = mesh?.rootNamespace ?? defaultRootNamespace;
+  const rootNamespace = rootNamespaceOf(documents);
   const near = documents.filter(({ namespace }) => isNear(namespace, workload, rootNamespace));
   const policies = near
     .filter((document) => document.kind === 'AuthorizationPolicy')

@@ -1,9 +1,9 @@
 import { ok, type Result } from '#runtime/result.ts';
 import {
   compilePolicies,
-  defaultRootNamespace,
   documentName,
   isNear,
+  rootNamespaceOf,
   ruleName,
   selects,
   type CompileProblem,
@@ -235,7 +235,6 @@ function denyListsOf(
 }
 
 function nearby(documents: readonly PolicyDocument[], workload: WorkloadFacts): readonly PolicyDocument[] {
-  const rootNamespace = documents.find(({ kind }) => kind === 'MeshPolicy');
-  const root = rootNamespace?.kind === 'MeshPolicy' ? rootNamespace.rootNamespace : defaultRootNamespace;
+  const root = rootNamespaceOf(documents);
   return documents.filter(({ namespace }) => isNear(namespace, workload, root));
 }
