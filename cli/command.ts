@@ -27,3 +27,6 @@ export const dataDir: Option = {
   value: 'DIR',
   help: "the control plane's data directory (default: .eastwest/control-plane)",
 };
+
+/** Of the commands that look for an `up`. */
+export const stateDir: Option = { value: 'DIR', help: 'where `up` keeps its state (default: .eastwest)' };

@@ -1,7 +1,5 @@
-import { dataDir, type Command, type Option } from './command.ts';
+import { dataDir, stateDir, type Command } from './command.ts';
 import { policyCommands } from './policy/commands.ts';
-
-const stateDir: Option = { value: 'DIR', help: 'where `up` keeps its state (default: .eastwest)' };
 
 /** Every command there is. Help, parsing and the suggestions for typos are made from this list. */
 export const commands: readonly Command[] = [

@@ -1,6 +1,6 @@
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
-import { readPolicies } from '#policy/documents.ts';
+import { readPolicies, type RawPolicy } from '#policy/documents.ts';
 import type { PolicyDocument } from '#policy/model.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { UsageError } from './edge.ts';
@@ -8,14 +8,21 @@ import { UsageError } from './edge.ts';
 /** What a folder's policies are called. */
 const policyFiles = '*.{yaml,yml,json}';
 
+interface Surroundings {
+  readonly cwd: string;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+/** As `readRawPolicyFiles`, the documents alone. */
+export function readPolicyFiles(paths: readonly string[], surroundings: Surroundings): readonly PolicyDocument[] {
+  return readRawPolicyFiles(paths, surroundings).map(({ document }) => document);
+}
+
 /**
  * The documents of these files and of the files right inside these folders, without what expired. Throws `UsageError` with
  * every problem of every file: what cannot be read must not pass for a verdict.
  */
-export function readPolicyFiles(
-  paths: readonly string[],
-  { cwd, clock }: { readonly cwd: string; readonly clock: Pick<Clock, 'now'> },
-): readonly PolicyDocument[] {
+export function readRawPolicyFiles(paths: readonly string[], { cwd, clock }: Surroundings): readonly RawPolicy[] {
   const files = [...new Set(paths.flatMap((path) => filesAt(resolve(cwd, path))))];
   const read = files.map((file) => readPolicies(textOf(file), relative(cwd, file)));
   const problems = read.flatMap((each) => (each.ok ? [] : each.reason));
@@ -28,9 +35,9 @@ export function readPolicyFiles(
       'correct them: none of them counts before',
     );
   }
-  const documents = read.flatMap((each) => (each.ok ? each.value.map(({ document }) => document) : []));
-  refuseTwins(documents);
-  return documents.map((document) => inForce(document, clock.now()));
+  const policies = read.flatMap((each) => (each.ok ? each.value : []));
+  refuseTwins(policies.map(({ document }) => document));
+  return policies.map((policy) => ({ ...policy, document: inForce(policy.document, clock.now()) }));
 }
 
 /** Of one file `readPolicies` knows; a name may not mean two things in two files either. */

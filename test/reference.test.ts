@@ -132,6 +132,6 @@ function writeSetting(document: object, path: string, value: string): void {
   const parts = path.replaceAll('[]', '.0').split('.');
   let at = document as Record<string, unknown>;
   for (const part of parts.slice(0, -1)) at = (at[part] ??= {}) as Record<string, unknown>;
-  const isJson = /^([\d.]+|\[.*\]|\{.*\})$/.test(value);
+  const isJson = /^([\d.]+|\[.*\]|\{.*\}|true|false)$/.test(value);
   at[parts.at(-1) ?? ''] ??= isJson ? JSON.parse(value) : value;
 }

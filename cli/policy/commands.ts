@@ -1,4 +1,4 @@
-import { dataDir, type Command } from '#cli/command.ts';
+import { dataDir, stateDir, type Command } from '#cli/command.ts';
 
 const textOfProblems =
   'Problems go to standard error as `file:line:column path: problem`; with one, nothing is changed.';
@@ -62,5 +62,38 @@ export const policyCommands: readonly Command[] = [
     ],
     notes: ['Exit code: 0 every connected agent has what the newest revision says for it, 3 some have not.'],
     load: () => import('./status.ts'),
+  },
+  {
+    name: 'policy learn',
+    summary: 'write the least ALLOW policies that admit what access logs tell',
+    positionals: ['[FILE|DIR|-]…'],
+    options: {
+      'state-dir': stateDir,
+      to: { value: 'WORKLOAD', help: 'learn only calls to this one: prices, or shop/prices (namespace first)' },
+      policies: { value: 'FILE|DIR', isList: true, help: 'current policies to compare with; again for more' },
+      'data-dir': { value: 'DIR', help: 'compare with what this control plane has in force' },
+      since: { value: 'TIME', help: 'only calls from then on: 30m (ago), or 2026-01-31T12:00:00Z' },
+      'min-values': { value: 'N', help: 'so many different IDs in one place of a path become {*} (default: 5)' },
+      'include-denied': { help: 'learn calls that were refused because no rule matched, too' },
+      out: { value: 'FILE', help: 'write the policies there, and the comparison to standard output' },
+      force: { help: 'write over a file that is there' },
+      json: { help: 'print policies, comparison and what was left out as JSON' },
+    },
+    examples: [
+      ['eastwest policy learn --out learned.yaml', 'from the access logs of an `up` in this folder'],
+      [
+        'eastwest policy learn /var/log/eastwest --to shop/prices --data-dir cp',
+        "one workload's, beside what is in force",
+      ],
+      ['zcat access.log.*.gz | eastwest policy learn - --policies policies', 'from standard input'],
+    ],
+    notes: [
+      'Without a FILE it reads the access logs of `up`, running or not, and compares with what that has in force.',
+      "A folder's access logs are its files *access*.log, .jsonl or .json, also turned over (.1, .gz).",
+      'Lines of other kinds are counted and told. Memory does not grow with the log.',
+      'Ten times N words in one place become {*} as well; the first segment of a path and methods never do.',
+      'Exit code: 0; 2 for what cannot be read, or wrong usage; 1 something failed.',
+    ],
+    load: () => import('./learn.ts'),
   },
 ];

@@ -45,6 +45,7 @@ function meshOf(read: MeshDocument): Mesh {
       calls: each.calls.map((call) => callOf(read, call)),
     })),
     traffic: read.traffic.map(({ url, perSecond, deadline }) => ({ url, perSecond, deadlineMs: deadline })),
+    accessLog: read.accessLog,
   });
 }
 

@@ -57,6 +57,7 @@ export const meshDocument = z.strictObject({
     .default(3_600_000),
   workloads: z.array(workload, 'list the workloads').min(1, 'list at least one workload').max(64),
   traffic: z.array(traffic).max(16).default([]),
+  accessLog: z.boolean('write true or false').default(true),
 });
 
 /** The settings there are at this place of the document, e.g. `['workloads', 0, 'listens', 1]`. */

@@ -7,6 +7,8 @@ export interface Mesh {
   readonly svidLifeMs: number;
   readonly workloads: readonly MeshWorkload[];
   readonly traffic: readonly TrafficSpec[];
+  /** Whether agents write access logs. */
+  readonly accessLog: boolean;
 }
 
 export interface MeshWorkload {

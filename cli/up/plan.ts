@@ -22,6 +22,8 @@ export interface WorkloadPlan {
   readonly admin: string;
   readonly httpProxy: string | undefined;
   readonly adminSocket: string;
+  /** Undefined: it writes none. */
+  readonly accessLog: string | undefined;
   /** `agent.yaml`; JSON is YAML too. */
   readonly agentConfig: string;
   /** What the app's environment has beside the user's own. */
@@ -30,6 +32,7 @@ export interface WorkloadPlan {
 
 export interface Places {
   readonly controlPlaneDir: string;
+  readonly logDir: string;
   /** Short: socket paths have at most about 100 bytes. */
   readonly socketDir: string;
   /** Free ports on 127.0.0.1, at least `portsNeeded(mesh)`. */
@@ -37,6 +40,8 @@ export interface Places {
 }
 
 const loopback = '127.0.0.1';
+/** What the names of agents' access logs end with. */
+export const accessLogEnd = '.access.log';
 /** Long enough for what still runs; `up` waits no longer for an agent to end. */
 export const agentDrainMs = 5_000;
 
@@ -60,6 +65,7 @@ export function planMesh(mesh: Mesh, places: Places): Plan {
       admin: nextAddress(),
       httpProxy: workload.capture === 'http-proxy' ? nextAddress() : undefined,
       adminSocket: `${places.socketDir}/${workload.name}.sock`,
+      accessLog: mesh.accessLog ? `${places.logDir}/${workload.name}${accessLogEnd}` : undefined,
     };
     return {
       workload,
@@ -72,7 +78,7 @@ export function planMesh(mesh: Mesh, places: Places): Plan {
   return { mesh, controlPlane, workloads, startOrder: startOrder(mesh), path: longestPath(mesh) };
 }
 
-type Addresses = Pick<WorkloadPlan, 'inbound' | 'admin' | 'httpProxy' | 'adminSocket'>;
+type Addresses = Pick<WorkloadPlan, 'inbound' | 'admin' | 'httpProxy' | 'adminSocket' | 'accessLog'>;
 interface Placed {
   readonly mesh: Mesh;
   readonly workload: MeshWorkload;
@@ -113,6 +119,7 @@ function agentConfig({ mesh, workload, controlPlane }: Placed, addresses: Addres
       },
     }),
     admin: { listen: addresses.admin, socket: addresses.adminSocket },
+    ...(addresses.accessLog !== undefined && { accessLog: { to: { file: addresses.accessLog } } }),
     workers: workload.workers,
     drain: `${agentDrainMs}ms`,
   };

@@ -1,4 +1,5 @@
 import type { SpiffeId } from '#certs/spiffe-id.ts';
+import { turnOver } from './access-logs.ts';
 import type { UpContext } from './context.ts';
 import type { Reporter, View } from './events.ts';
 import { createMesh, type RunningMesh } from './mesh.ts';
@@ -86,6 +87,7 @@ async function attend(run: Run, forMs: number | undefined): Promise<string> {
     run.reporter.show(viewOf(run));
     if (clock.monotonic() < progressMs) continue;
     progressMs += progressEveryMs;
+    for (const { accessLog } of run.context.plan.workloads) turnOver(accessLog);
     const { requests, failed, resets, denied } = summaryOf(run);
     run.context.report({ event: 'progress', requests, failed, resets, denied });
   }

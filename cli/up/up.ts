@@ -4,6 +4,7 @@ import { Fault } from '#runtime/fault.ts';
 import { UsageError, type Arguments, type Edge, type Run } from '#cli/edge.ts';
 import { defaultStateDir } from '#cli/run-file.ts';
 import { parseDuration } from '#cli/time-text.ts';
+import { removeAccessLogs } from './access-logs.ts';
 import { createStartChild } from './child.ts';
 import type { UpContext } from './context.ts';
 import { appEnv, ownEnv } from './environments.ts';
@@ -37,7 +38,9 @@ export const run: Run = async (args, edge) => {
     );
     await checkPortsAreFree(mesh);
     const freePorts = await findFreePorts(portsNeeded(mesh));
-    const plan = planMesh(mesh, { controlPlaneDir: state.controlPlaneDir, socketDir: state.socketDir, freePorts });
+    const { controlPlaneDir, logDir, socketDir } = state;
+    const plan = planMesh(mesh, { controlPlaneDir, logDir, socketDir, freePorts });
+    removeAccessLogs(logDir);
     const reporter = reporterFor(args, edge);
     const context: UpContext = {
       edge,

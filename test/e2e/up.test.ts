@@ -96,6 +96,10 @@ describe('the mesh file of the README', () => {
     expect(gone).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('fix: start one with') });
     const heard = readFileSync(join(mesh.stateDir, 'logs', 'asker.app.log'), 'utf8');
     expect(heard).toContain('hello, spiffe://own.example/ns/default/sa/asker');
+    const learned = await mesh.eastwest('policy', 'learn');
+    expect(learned).toMatchObject({ code: 0, stderr: expect.stringContaining('of 1 caller to 1 workload') });
+    expect(learned.stdout).toContain('name: learned-greeter\n');
+    expect(learned.stdout).toContain('- own.example/ns/default/sa/asker\n');
   });
 
   async function readmeMesh(): Promise<Readonly<Record<string, string>>> {

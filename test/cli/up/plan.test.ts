@@ -35,6 +35,7 @@ function planOf(text: string) {
 
 const places = (mesh: Mesh) => ({
   controlPlaneDir: '/state/control-plane',
+  logDir: '/state/logs',
   socketDir: '/tmp/eastwest-x',
   freePorts: Array.from({ length: portsNeeded(mesh) }, (_, i) => 40_000 + i),
 });
@@ -96,6 +97,16 @@ describe('the plan of a mesh', () => {
 
   test('gives each agent as many workers as the file says', () => {
     expect(configs.map(({ workers }) => workers)).toEqual([1, 1, 1, 3]);
+  });
+
+  test('has each agent write an access log, unless the file says no', () => {
+    expect(configs.map(({ accessLog }) => accessLog?.to)).toEqual(
+      plan.workloads.map(({ workload: { name } }) => ({ kind: 'file', path: `/state/logs/${name}.access.log` })),
+    );
+    const quiet = planOf(`${shop}accessLog: false\n`);
+    expect(quiet.workloads.map(({ agentConfig }) => agentConfig.includes('accessLog'))).toEqual(
+      quiet.workloads.map(() => false),
+    );
   });
 
   test('uses no port twice', () => {

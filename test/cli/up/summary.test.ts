@@ -40,7 +40,7 @@ workloads:
 `);
   if (!read.ok) throw new Error(read.reason.join());
   const freePorts = Array.from({ length: 20 }, (_, i) => 4001 + i);
-  const plan = planMesh(read.value, { controlPlaneDir: '/c', socketDir: '/s', freePorts });
+  const plan = planMesh(read.value, { controlPlaneDir: '/c', logDir: '/l', socketDir: '/s', freePorts });
   const tallies = new Map([
     ['a', addStatus(emptyTally, status({ requests: 7, failed: 1, resets: 2 }, 3), 'new-process')],
     ['b', addStatus(emptyTally, status({ inboundRequests: 7, inboundDenied: 1 }), 'new-process')],
