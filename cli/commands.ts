@@ -144,6 +144,28 @@ export const commands: readonly Command[] = [
     load: () => import('./explain.ts'),
   },
   {
+    name: 'strict-check',
+    summary: 'say whether strict mTLS is safe, and which plaintext callers it would cut off',
+    positionals: [],
+    options: {
+      agent: { value: 'SOCKET', isList: true, help: 'admin socket of an agent to ask; again for more' },
+      'state-dir': stateDir,
+      for: { value: 'TIME', help: 'so long must nobody have been let in in plaintext (default: 24h)' },
+      json: { help: 'print JSON' },
+    },
+    examples: [
+      ['eastwest strict-check', 'all agents of a running `up`, or those that --state-dir names'],
+      ['eastwest strict-check --agent /run/eastwest/admin.sock --for 168h', 'one agent, over a whole week'],
+    ],
+    notes: [
+      'Agents write down who calls ports that have a listener of their own (`inbound.ports[].listen`) in plaintext, over',
+      'restarts too where they have a `stateDir`. A caller is an address: who is behind it nobody proved.',
+      'Exit code: 0 if strict is safe, 1 if somebody would break, 2 if that cannot be told: observed for too short, more',
+      'callers than the ledger holds, or an agent that does not answer.',
+    ],
+    load: () => import('./strict-check/strict-check.ts'),
+  },
+  {
     name: 'policy test',
     summary: 'ask policies a table of calls and compare the verdicts with those expected',
     positionals: ['FILE'],

@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import type { Clock } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 
-const maxAnswerBytes = 1024 * 1024;
+const maxAnswerBytes = 4 * 1024 * 1024;
 
 /** What `GET path` over a Unix socket answers, as parsed JSON. Throws `Fault` NO_ANSWER, also after `deadlineMs`. */
 export function getJson(

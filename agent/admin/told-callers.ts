@@ -12,6 +12,8 @@ export interface ToldCallers {
   readonly document: string | null;
   /** With a listener of their own. */
   readonly ports: readonly PortRecord[];
+  /** With a listener that is not open yet, so nothing is known of them. */
+  readonly unobserved: readonly number[];
   /** Without one: plaintext callers cannot even connect. */
   readonly mtlsOnly: readonly number[];
 }
@@ -21,9 +23,11 @@ export function toldCallers(
   of: { readonly config: AgentConfig; readonly spiffeId: string | undefined; readonly nowMs: number },
 ): ToldCallers {
   const ports = of.config.inbound?.ports ?? [];
+  const observed = new Set(report.ports.map(({ port }) => port));
   return {
     ...{ workload: of.config.workload, spiffeId: of.spiffeId ?? null, nowMs: of.nowMs },
     ...{ document: report.document, ports: report.ports },
+    unobserved: ports.filter(({ port, listen }) => listen !== undefined && !observed.has(port)).map(({ port }) => port),
     mtlsOnly: ports.filter(({ listen }) => listen === undefined).map(({ port }) => port),
   };
 }

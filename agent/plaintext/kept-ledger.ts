@@ -27,7 +27,7 @@ export function parseKept(text: string): KeptLedger | undefined {
     if (!isRecord(value) || value['format'] !== format) return undefined;
     const { workload, savedAtMs, ports } = value;
     if (typeof workload !== 'string' || !isTime(savedAtMs) || !Array.isArray(ports)) return undefined;
-    if (!ports.every(isPort)) return undefined;
+    if (!ports.every(isPortRecord)) return undefined;
     if (ports.reduce((sum, { callers }) => sum + callers.length, 0) > maxCallers) return undefined;
     return { workload, savedAtMs, report: { changes: 0, document: null, ports: ports.map(withoutOpen) } };
   } catch {
@@ -43,7 +43,8 @@ function withoutOpen(record: PortRecord): PortRecord {
   };
 }
 
-function isPort(value: unknown): value is PortRecord {
+/** Whether that is all of a port's record, as JSON brings it. */
+export function isPortRecord(value: unknown): value is PortRecord {
   if (!isRecord(value)) return false;
   const { port, mode, sinceMs, isUnchanged, callers, overflow, peers } = value;
   return (

@@ -39,7 +39,7 @@ interface Admin {
 const told = { decisionId: 'J7eKx0pW_2aQ', reason: 'no-rule-matches' } as ToldDecision;
 
 const called: ToldCallers = {
-  ...{ workload: 'prices', spiffeId: null, nowMs, document: null, mtlsOnly: [7003] },
+  ...{ workload: 'prices', spiffeId: null, nowMs, document: null, unobserved: [], mtlsOnly: [7003] },
   ports: [],
 };
 
