@@ -42,6 +42,7 @@ function meshOf(read: MeshDocument): Mesh {
     workloads: read.workloads.map((each): MeshWorkload => ({
       ...each,
       otherwise: each.otherwise,
+      listens: each.listens.map(({ listen, ...port }) => ({ ...port, listen })),
       calls: each.calls.map((call) => callOf(read, call)),
     })),
     traffic: read.traffic.map(({ url, perSecond, deadline }) => ({ url, perSecond, deadlineMs: deadline })),

@@ -12,6 +12,7 @@ export function meshProblems(mesh: MeshDocument): readonly Problem[] {
   return [
     ...nameProblems(mesh),
     ...mesh.workloads.flatMap((each, i) => callProblems(mesh, each, i)),
+    ...modeProblems(mesh),
     ...portProblems(mesh),
   ];
 }
@@ -62,11 +63,23 @@ function targetProblems(
   return [];
 }
 
+function modeProblems({ workloads }: MeshDocument): Problem[] {
+  return workloads.flatMap(({ listens }, i) =>
+    listens.flatMap(({ mode, listen }, j): Problem[] => {
+      if (mode === 'strict' || listen !== undefined) return [];
+      return [[`workloads[${i}].listens[${j}].listen`, 'write the port where plaintext callers reach it, e.g. 7202']];
+    }),
+  );
+}
+
 /** Everything runs on one machine: each port is one process's. */
 function portProblems({ workloads }: MeshDocument): Problem[] {
   const taken = new Map<number, string>();
   const claims = workloads.flatMap((workload, i) => [
     ...workload.listens.map(({ port }, j) => [port, `workloads[${i}].listens[${j}].port`, workload.name] as const),
+    ...workload.listens.map(
+      ({ listen }, j) => [listen, `workloads[${i}].listens[${j}].listen`, workload.name] as const,
+    ),
     ...workload.calls.map(({ listen }, j) => [listen, `workloads[${i}].calls[${j}].listen`, workload.name] as const),
   ]);
   return claims.flatMap(([port, at, name]): Problem[] => {

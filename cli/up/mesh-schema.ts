@@ -25,7 +25,12 @@ const protocol = z.enum(['http', 'http2', 'tcp', 'auto'], 'write http, http2, tc
 
 const workersHint = 'write a whole number, 1 to 64';
 
-const listens = z.strictObject({ port, protocol: protocol.default('auto') });
+const listens = z.strictObject({
+  port,
+  protocol: protocol.default('auto'),
+  listen: port.optional(),
+  mode: z.enum(['strict', 'permissive'], 'write strict or permissive').default('strict'),
+});
 const calls = z.strictObject({ to: name, port: port.optional(), listen: port.optional() });
 
 const workload = z.strictObject({

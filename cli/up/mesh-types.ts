@@ -28,6 +28,10 @@ export interface MeshWorkload {
 export interface MeshPort {
   readonly port: number;
   readonly protocol: PortProtocol;
+  /** Port on loopback where callers without an agent reach it; undefined: nowhere. */
+  readonly listen: number | undefined;
+  /** `permissive`: in plaintext too. */
+  readonly mode: 'strict' | 'permissive';
 }
 
 export interface MeshCall {

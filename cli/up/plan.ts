@@ -103,6 +103,7 @@ function agentConfig({ mesh, workload, controlPlane }: Placed, addresses: Addres
           port: port.port,
           app: `${loopback}:${port.port}`,
           protocol: port.protocol,
+          ...(port.listen !== undefined && { listen: `${loopback}:${port.listen}`, mode: port.mode }),
           allow: callersOf(mesh, workload.name, port).map((caller) => spiffeIdOf(mesh, caller)),
         })),
       },

@@ -16,6 +16,9 @@ export async function findFreePorts(count: number): Promise<readonly number[]> {
 export async function checkPortsAreFree(mesh: Mesh): Promise<void> {
   const claims = mesh.workloads.flatMap(({ name, listens, calls }) => [
     ...listens.map(({ port }) => ({ port, owner: `${name} listens there` })),
+    ...listens.flatMap(({ listen: port }) =>
+      port === undefined ? [] : [{ port, owner: `${name}'s agent listens there` }],
+    ),
     ...calls.flatMap(({ listen: port, to }) =>
       port === undefined ? [] : [{ port, owner: `${name} calls ${to} there` }],
     ),

@@ -39,7 +39,7 @@ describe('a mesh file', () => {
             name: 'prices',
             run: ['python3', 'prices.py'],
             env: {},
-            listens: [{ port: 7002, protocol: 'auto' }],
+            listens: [{ port: 7002, protocol: 'auto', listen: undefined, mode: 'strict' }],
             calls: [],
             capture: 'upstreams',
             workers: 1,
@@ -60,6 +60,10 @@ describe('a mesh file', () => {
     [
       'a call through HTTP_PROXY without listen',
       (t: string) => t.replace(', listen: 7101', '').replace('calls', 'capture: http-proxy\n    calls'),
+    ],
+    [
+      'a port for callers without an agent',
+      (t: string) => t.replace('port: 7002 }', 'port: 7002, listen: 7202, mode: permissive }'),
     ],
     ['a trust domain of its own', (t: string) => `${t}trustDomain: prod.example\n`],
     ['the shortest life', (t: string) => `${t}svidLife: 5s\n`],
@@ -97,6 +101,14 @@ describe('a mesh file', () => {
     [
       small.replace('port: 7002 }', 'port: 7002 }, { port: 7003 }'),
       'workloads[0].calls[0].port: write which port: 7002 or 7003',
+    ],
+    [
+      small.replace('port: 7002 }', 'port: 7002, mode: permissive }'),
+      'workloads[1].listens[0].listen: write the port where plaintext callers reach it, e.g. 7202',
+    ],
+    [
+      small.replace('port: 7002 }', 'port: 7002, listen: 7101 }'),
+      'workloads[1].listens[0].listen: port 7101 is already workloads[0].calls[0].listen (web)',
     ],
     [small.replace('listens: [{ port: 7002 }]', ''), 'workloads[0].calls[0].to: prices listens nowhere'],
     [

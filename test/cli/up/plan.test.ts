@@ -83,6 +83,18 @@ describe('the plan of a mesh', () => {
     expect(report?.outbound?.upstreams).toMatchObject([{ workload: 'prices', listen: undefined }]);
   });
 
+  test('gives a port a listener of its own where the file says so, and its mode', () => {
+    const portsOf = (listens: string) => {
+      const mesh = planOf(`name: one\nworkloads:\n  - { name: a, run: [x], listens: [${listens}] }\n`);
+      const config = JSON.parse(mesh.workloads[0]!.agentConfig) as { inbound: { ports: unknown[] } };
+      return config.inbound.ports;
+    };
+    expect(portsOf('{ port: 1001, listen: 2001, mode: permissive }, { port: 1002 }')).toEqual([
+      expect.objectContaining({ port: 1001, listen: '127.0.0.1:2001', mode: 'permissive', allow: [] }),
+      { port: 1002, app: '127.0.0.1:1002', protocol: 'auto', allow: [] },
+    ]);
+  });
+
   test('gives an app captured by HTTP_PROXY what it needs, and the others nothing', () => {
     const proxy = `http://127.0.0.1:${report?.outbound?.httpProxy?.listen.port}`;
     expect(plan.workloads[3]?.appEnv).toEqual({
