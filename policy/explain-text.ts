@@ -34,10 +34,16 @@ export function verdictLines(explanation: Explanation): readonly string[] {
 }
 
 function whyLines(explanation: Explanation): string[] {
-  const { request, judgedPath, denyLists } = explanation;
+  const { request, judgedPath, denyLists, isTurnedAway, port } = explanation;
   const isBare = request !== undefined && judgedPath !== request.path;
   const bare = `paths are judged without their parameters too: ${judgedPath}`;
-  return [...denyLists.map(denyListText), reasonText(explanation), ...(isBare ? [bare] : [])];
+  const strict = `port ${port} is STRICT by these documents: plaintext callers are turned away, unless only its agent.yaml says otherwise`;
+  return [
+    ...denyLists.map(denyListText),
+    reasonText(explanation),
+    ...(isBare ? [bare] : []),
+    ...(isTurnedAway ? [strict] : []),
+  ];
 }
 
 function reasonText({ decision, policies, workload, defaultAllow }: Explanation): string {

@@ -9,7 +9,7 @@ import {
   type CompileProblem,
 } from './compile.ts';
 import { Asked, ownIdsOf } from './asked.ts';
-import { decide, withoutParameters } from './decide.ts';
+import { decide, mtlsModeOf, withoutParameters } from './decide.ts';
 import { applyEdits, type PolicyEdit } from './edits.ts';
 import { failedIn, readRule, untoldIn, type Predicate } from './explain-rule.ts';
 import type { AuthorizationPolicy, Call, Decision, DenyEntry, PolicyDocument, Rule, WorkloadFacts } from './model.ts';
@@ -37,6 +37,11 @@ export interface Explanation {
   readonly denyLists: readonly DenyListing[];
   /** Of a foreign caller: what would have let it in, were it of the workload's trust domain and no rule about it. */
   readonly defaultAllow: string | undefined;
+  /**
+   * No rule is even asked: the caller is a plaintext one, and by these documents the port is STRICT. `mode` in agent.yaml may
+   * say otherwise where no PeerAuthentication does.
+   */
+  readonly isTurnedAway: boolean;
   /** Those that select the workload, in the order of the documents. */
   readonly policies: readonly PolicyFinding[];
   readonly notSelected: readonly PassedOver[];
@@ -104,6 +109,7 @@ export function explain(
     decision,
     denyLists,
     defaultAllow: isForeign ? otherwise : undefined,
+    isTurnedAway: principal === undefined && mtlsModeOf(compiled.value, port) === 'STRICT',
     policies: readingsOf(documents, workload, judged).map((reading) => findingOf(reading, workload)),
     notSelected: passedOver(documents, workload),
     suggestion: decision.allow ? undefined : suggestion(documents, workload, call),

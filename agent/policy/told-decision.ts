@@ -21,5 +21,9 @@ export function tellDecision(id: string, book: RefusalBook, compiler: PolicyComp
   const explanation = explain(source.documents, source.workload, kept.call);
   if (!explanation.ok) return undefined; // what decides was compiled from the same documents
   const { reason, rule } = kept.refusal;
-  return { decisionId: id, atMs: kept.atMs, reason, rule, explanation: explanation.value };
+  const { value } = explanation; // rules may allow what a strict port turns away
+  return {
+    ...{ decisionId: id, atMs: kept.atMs, reason, rule },
+    explanation: value.isTurnedAway ? { ...value, verdict: 'deny' } : value,
+  };
 }

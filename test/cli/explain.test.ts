@@ -37,6 +37,7 @@ describe('eastwest explain (M8)', () => {
     ['--from cart --to orders GET /prices/1', 1, 'default/payments: other labels\n'],
     ['--from cart --to shop/payments GET /prices/1', 1, 'default/payments: other namespace\n'],
     ['--plaintext --to payments GET /prices/1', 1, 'a caller without an identity\n'],
+    ['--plaintext --to payments GET /prices/1', 1, 'port 80 is STRICT by these documents'],
     ['--from cart --to payments --port 5432', 1, 'refused: an opaque call\n'],
   ])('%s ends with %d: %s', async (question, code, told) => {
     await using folder = freshFolder();

@@ -73,6 +73,8 @@ describe('a change of mode is in force at once, on what runs too', () => {
     const closed = new Promise((resolve) => session.once('close', resolve));
     await toStrict(prices, Promise.all([waiting, asked, closed]));
     expect((await waiting).status).toBe(403);
+    const told = prices.decision(String((await waiting).headers['x-eastwest-decision']));
+    expect(told).toMatchObject({ reason: 'port-is-strict', explanation: { verdict: 'deny', isTurnedAway: true } });
     expect((await asked).status).toBe(403);
     expect((await goodbye)[0]).toBe(0);
     const denied = prices.events.filter(({ event }) => event === 'inbound.denied');
