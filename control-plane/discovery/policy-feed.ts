@@ -1,5 +1,5 @@
 import { toPolicy } from '#policy/documents.ts';
-import type { PolicyNews } from '#control-plane/policies/keeper.ts';
+import type { PolicyNews } from '#control-plane/policies/draft.ts';
 import type { StoredPolicy } from '#control-plane/store/store.ts';
 import { policyKey, type PolicyDocument, type PolicyRef } from '#proto/messages.ts';
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { verifyAuditChain } from '#control-plane/audit/record.ts';
 import { createPolicyKeeper } from '#control-plane/policies/keeper.ts';
 import { maxPolicyBytes } from '#control-plane/policies/read.ts';
+import type { Store } from '#control-plane/store/store.ts';
 import { systemClock } from '#runtime/system-clock.ts';
 import { openPolicyStage } from '#support/policy-stage.ts';
 import { allowText, documents, meshPolicyText } from '#support/mesh-policies.ts';
@@ -76,6 +77,44 @@ describe('an apply', () => {
       Array.from({ length: 20 }, (_none, index) => keeper.apply(file(allowText(`p${index}`)))),
     );
     expect(replies.map(({ revision }) => revision)).toEqual(Array.from({ length: 20 }, (_none, index) => index + 1));
+  });
+
+  test('of many at once is written together, each with its own revision, news and audit record', async () => {
+    const { store, emit } = openPolicyStage();
+    const news: number[] = [];
+    let writes = 0;
+    const counting: Store = { ...store, write: (work) => ((writes += 1), store.write(work)) };
+    const parts = { store: counting, folder: undefined, clock: systemClock, emit };
+    const keeper = createPolicyKeeper({ ...parts, onNews: ({ revision }) => news.push(revision) });
+    const applied = Array.from({ length: 20 }, (_none, index) =>
+      keeper.apply(file(allowText(index % 2 === 0 ? 'cart' : 'web', { path: `/${index}` }))),
+    );
+    await Promise.all(applied);
+    expect(writes).toBeLessThan(5);
+    expect(news).toEqual(Array.from({ length: 20 }, (_none, index) => index + 1));
+    expect(store.policies().map(({ name, revision }) => [name, revision])).toEqual([
+      ['cart', 19],
+      ['web', 20],
+    ]);
+    const changes = [...store.auditRows()].map(({ body }) => (JSON.parse(body) as { change: string }).change);
+    expect(changes).toEqual(['created', 'created', ...Array<string>(18).fill('changed')]);
+  });
+
+  test('that cannot be written changes nothing, also of those that were written with it, and the next one goes on', async () => {
+    const { store, emit } = openPolicyStage();
+    let isFull = true;
+    const full: Store = {
+      ...store,
+      write: (work) => (isFull ? Promise.reject(new Error('disk full')) : store.write(work)),
+    };
+    const news: number[] = [];
+    const parts = { store: full, folder: undefined, clock: systemClock, emit };
+    const keeper = createPolicyKeeper({ ...parts, onNews: ({ revision }) => news.push(revision) });
+    const both = await Promise.allSettled([keeper.apply(file(allowText('a'))), keeper.apply(file(allowText('b')))]);
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect({ revision: keeper.revision(), all: keeper.all(), news }).toEqual({ revision: 0, all: [], news: [] });
+    isFull = false;
+    expect(await keeper.apply(file(allowText('c')))).toMatchObject({ revision: 1, changes: [{ outcome: 'created' }] });
   });
 
   test('that is only checked tells both texts and changes nothing', async () => {
