@@ -13,6 +13,12 @@ export const maxRequestBytes = 80 * 1024;
 export const maxOperatorMessageBytes = 32 * 1024 * 1024;
 /** A CSR of 16 KiB and a join token fit. */
 export const maxStrangerRequestBytes = 32 * 1024;
+/** Of the whole mesh: every control plane and, in the worst case, every agent holds them in memory. */
+export const maxPolicies = 20_000;
+/** All of their JSON, in characters. */
+export const maxPoliciesLength = 8 * 1024 * 1024;
+/** Parts of one revision: 8 Mi characters in the largest encoding, in parts that are no more than half full, are fewer. */
+const maxPolicyParts = 1_000;
 /** The name of a workload: one DNS label (RFC 1123, section 2.1). */
 export const workloadNameForm = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -222,7 +228,8 @@ function toWorkload(raw: Decoded<typeof tables.workload>): Parsed<Workload> {
 }
 
 function toPoliciesPart(raw: Decoded<typeof tables.policies>): Parsed<PoliciesPart> {
-  if (raw.part < 1 || raw.part > raw.parts || raw.sinceRevision > raw.revision) return refuse('bad-policy-part');
+  const isOfRevision = raw.part >= 1 && raw.part <= raw.parts && raw.parts <= maxPolicyParts;
+  if (!isOfRevision || raw.sinceRevision > raw.revision) return refuse('bad-policy-part');
   const refs: readonly PolicyRef[] = [...raw.documents, ...raw.gone];
   return refs.every(isPolicyRef) ? ok(raw) : refuse('bad-policy-name');
 }

@@ -1,5 +1,6 @@
 import type { AgentEmit } from '#agent/events.ts';
-import { policyKey, type PoliciesPart } from '#proto/messages.ts';
+import type { PoliciesPart } from '#proto/messages.ts';
+import { PartGatherer } from './part-gatherer.ts';
 
 /** Every document that concerns this agent, as of one revision; frozen. */
 export interface PolicySet {
@@ -68,66 +69,5 @@ export class PolicyBook {
     emit({ event: 'policies.applied', revision: set.revision, documents: set.documents.length });
     onApplied(set);
     return '';
-  }
-}
-
-type Gathered = 'more-to-come' | PartProblem | PolicySet;
-type PartProblem = 'policies-incomplete' | 'policies-unreadable';
-
-/** What one stream has told, whether or not it could be put into force. */
-class PartGatherer {
-  #told = new Map<string, unknown>();
-  /** Undefined: not even the first set is whole, or something was lost on the way. */
-  #toldRevision: number | undefined;
-  /** Of the revision that is coming: what each document becomes; undefined: it goes. */
-  #next: (readonly [key: string, raw: unknown])[] = [];
-  #nextRevision = 0;
-  #parts = 0;
-
-  take(part: PoliciesPart): Gathered {
-    if (part.part === 1) this.#begin(part);
-    else if (part.part !== this.#parts + 1 || part.revision !== this.#nextRevision) return this.#lose();
-    if (part.sinceRevision !== 0 && part.sinceRevision !== this.#toldRevision) return this.#lose();
-    this.#parts = part.part;
-    for (const ref of part.gone) this.#next.push([policyKey(ref), undefined]);
-    for (const document of part.documents) {
-      const raw = parseJson(document.json);
-      if (raw === undefined) return this.#lose('policies-unreadable');
-      this.#next.push([policyKey(document), raw]);
-    }
-    return part.part < part.parts ? 'more-to-come' : this.#finish(part);
-  }
-
-  #begin({ revision }: PoliciesPart): void {
-    this.#nextRevision = revision;
-    this.#next = [];
-  }
-
-  #finish({ revision, sinceRevision }: PoliciesPart): PolicySet {
-    if (sinceRevision === 0) this.#told = new Map();
-    for (const [key, raw] of this.#next) {
-      if (raw === undefined) this.#told.delete(key);
-      else this.#told.set(key, raw);
-    }
-    this.#next = [];
-    this.#toldRevision = revision;
-    return Object.freeze({ revision, documents: Object.freeze([...this.#told.values()]) });
-  }
-
-  /** The rest of this revision is no good either; the control plane starts anew with the whole set. */
-  #lose(problem: PartProblem = 'policies-incomplete'): PartProblem {
-    this.#toldRevision = undefined;
-    this.#parts = Number.NaN;
-    this.#next = [];
-    return problem;
-  }
-}
-
-function parseJson(json: string): unknown {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null ? value : undefined;
-  } catch {
-    return undefined;
   }
 }

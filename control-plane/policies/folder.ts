@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
+import { maxPoliciesLength } from '#proto/messages.ts';
 import type { PolicyFile, PolicyProblem } from '#proto/policy-messages.ts';
 import { readBoundedFile } from '#runtime/bounded-file.ts';
 import type { Clock } from '#runtime/clock.ts';
@@ -9,7 +10,6 @@ import { defaultFolderWatch, watchFolder } from '#runtime/file-watch.ts';
 import type { Emit } from '#runtime/log.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { PolicyKeeper } from './keeper.ts';
-import { maxPoliciesLength } from './plan.ts';
 
 /** Only what is the same in two readings this far apart counts: a file that is half written may look whole. */
 const secondReadingMs = 25;

@@ -1,14 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StoredPolicy } from '#control-plane/store/store.ts';
-import { policyKey, type PolicyRef } from '#proto/messages.ts';
+import { maxPolicies, maxPoliciesLength, policyKey, type PolicyRef } from '#proto/messages.ts';
 import type { PolicyChange, PolicyProblem } from '#proto/policy-messages.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { unjudgeable } from './judgeable.ts';
 import { problemAt, type ReadPolicy } from './read.ts';
-
-/** Of the whole mesh: every control plane and, in the worst case, every agent holds them in memory. */
-export const maxPolicies = 20_000;
-export const maxPoliciesLength = 8 * 1024 * 1024;
 
 /** By `KIND/NAMESPACE/NAME`. */
 export type Policies = ReadonlyMap<string, StoredPolicy>;

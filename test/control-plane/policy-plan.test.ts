@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { maxPolicies, maxPoliciesLength, planApply } from '#control-plane/policies/plan.ts';
+import { planApply } from '#control-plane/policies/plan.ts';
 import type { ReadPolicy } from '#control-plane/policies/read.ts';
 import type { StoredPolicy } from '#control-plane/store/store.ts';
-import { policyKey } from '#proto/messages.ts';
+import { maxPolicies, maxPoliciesLength, policyKey } from '#proto/messages.ts';
 
 const stored = (name: string, json = '{}'): StoredPolicy => ({
   ...{ kind: 'AuthorizationPolicy', namespace: 'default', name, json, revision: 1, source: '' },

@@ -77,6 +77,7 @@ describe('what a control plane may say', () => {
       'accepted',
     ],
     ['part 0', { version: 1, policies: { ...part, part: 0 } }, 'bad-policy-part'],
+    ['part 1 of 1001', { version: 1, policies: { ...part, parts: 1_001 } }, 'bad-policy-part'],
     ['part 3 of 2', { version: 1, policies: { ...part, part: 3 } }, 'bad-policy-part'],
     ['what differs from the future', { version: 1, policies: { ...part, sinceRevision: 9 } }, 'bad-policy-part'],
     ['a policy without a name', { version: 1, policies: { ...part, gone: [{ ...ref, name: '' }] } }, 'bad-policy-name'],

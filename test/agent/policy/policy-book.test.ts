@@ -47,6 +47,30 @@ test('parts of a revision come into force together, as one frozen set, and then 
   expect(events.at(-1)).toEqual({ event: 'policies.applied', revision: 4, documents: 3 });
 });
 
+const numbered = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_none, index) => document(`p${from + index}`, '{}'));
+const huge = JSON.stringify({ text: 'x'.repeat(8 * 1024 * 1024) });
+
+test('a mesh that is full, and whose documents all go and come anew in one revision, is in force', () => {
+  const { book, sets } = openBook();
+  const take = book.openStream();
+  expect(take(part(1, 0, { documents: numbered(0, 20_000) }))).toBe('');
+  expect(take(part(2, 1, { gone: numbered(0, 20_000), documents: numbered(20_000, 40_000) }))).toBe('');
+  expect(sets.map(({ documents }) => documents.length)).toEqual([20_000, 20_000]);
+});
+
+test('parts without end are refused as soon as there are more than a mesh may have', () => {
+  const { book, sets } = openBook();
+  const take = book.openStream();
+  const answers = Array.from({ length: 100 }, (_none, index) =>
+    take(part(1, 0, { part: index + 1, parts: 101, documents: numbered(index * 1_000, (index + 1) * 1_000) })),
+  );
+  expect(answers.findIndex((answer) => answer === 'policies-too-many')).toBe(40);
+  expect(answers.slice(41).every((answer) => answer === 'policies-incomplete')).toBe(true);
+  expect(sets).toEqual([]);
+  expect(take(part(2, 0, { documents: [document('a')] }))).toBe('');
+});
+
 describe('the last good set stays', () => {
   const whole = part(1, 0, { documents: [document('a')] });
   test.each([
@@ -54,6 +78,8 @@ describe('the last good set stays', () => {
     ['a document is no object', part(2, 1, { documents: [document('b', '7')] }), 'policies-unreadable'],
     ['a part is missing', part(2, 1, { part: 2, parts: 2 }), 'policies-incomplete'],
     ['a revision in between is missing', part(3, 2), 'policies-incomplete'],
+    ['there are more than a mesh may have', part(2, 1, { documents: numbered(0, 20_000) }), 'policies-too-many'],
+    ['there are more characters than that', part(2, 1, { documents: [document('b', huge)] }), 'policies-too-many'],
     ['it cannot be put into force', part(2, 1, { documents: [document('bad')] }), 'bad is bad'],
   ])('when %s; the whole set mends it', (_name, broken, problem) => {
     const { book, inForce, kept, events } = openBook((all) =>
