@@ -1,3 +1,4 @@
+import { messageOf } from '#runtime/error-lines.ts';
 import { Fault } from '#runtime/fault.ts';
 import { explanationText } from '#policy/explain-text.ts';
 import type { Explanation } from '#policy/explain.ts';
@@ -16,26 +17,47 @@ interface Told {
   readonly explanation: Explanation;
 }
 
+const deadlineMs = 5_000;
+/** An explanation names every rule that was considered: it may be longer than all policies of the mesh. */
+const maxBytes = 32 * 1024 * 1024;
+/** So many agents that did not answer are named. */
+const maxSilentTold = 5;
+
 /** `eastwest explain DECISION-ID`: why a running agent refused that call, by the rules as they stood. */
 export async function explainDecision(id: string, args: Arguments, edge: Edge): Promise<number> {
   const named = args.lists['agent'];
   const sockets = named ?? Object.values(await readAgentSockets(args, edge));
-  const answers = await Promise.all(
-    sockets.map((socket) =>
-      getJson(socket, `/decisions/${encodeURIComponent(id)}`, { deadlineMs: 5_000, clock: edge.clock }).catch(
-        () => undefined,
-      ),
-    ),
-  );
-  const told = answers.find((answer) => answer !== undefined) as Told | undefined;
-  if (told === undefined) {
-    throw new Fault('NO_DECISION', `no agent knows the decision ${id}`, {
-      hint: 'agents keep the last 1,000 that rules made, until they end; others are in their logs. Name the agent that refused: --agent SOCKET',
-    });
-  }
+  const told = await askAll(sockets, id, edge);
   if (args.flags.has('json')) edge.stdout.write(`${JSON.stringify(told)}\n`);
   else edge.stdout.write(printableLines(`${headText(told)}${explanationText(told.explanation)}`));
   return 1;
+}
+
+/** Whoever knows it first: nobody waits for the others. Throws `Fault` NO_DECISION, with those that did not answer. */
+async function askAll(sockets: readonly string[], id: string, { clock }: Edge): Promise<Told> {
+  const found = new AbortController();
+  const path = `/decisions/${encodeURIComponent(id)}`;
+  const bounds = { deadlineMs, maxBytes, signal: found.signal, clock };
+  try {
+    return (await Promise.any(sockets.map((socket) => getJson(socket, path, bounds)))) as Told;
+  } catch (error) {
+    const silent = (error as AggregateError).errors.filter(({ code }: Fault) => code !== 'NOT_FOUND') as Fault[];
+    throw noDecision(id, silent);
+  } finally {
+    found.abort();
+  }
+}
+
+function noDecision(id: string, silent: readonly Fault[]): Fault {
+  if (silent.length === 0) {
+    const hint =
+      'agents keep the last 1,000 that rules made, until they end; others are in their logs. Name the agent that refused: --agent SOCKET';
+    return new Fault('NO_DECISION', `no agent knows the decision ${id}`, { hint });
+  }
+  const lines = silent.slice(0, maxSilentTold).map(({ message, cause }) => `${message}: ${messageOf(cause)}`);
+  const more = silent.length > maxSilentTold ? [`and ${silent.length - maxSilentTold} others`] : [];
+  const text = [`no agent that answered knows the decision ${id}`, ...lines, ...more].join('\n');
+  return new Fault('NO_DECISION', text, { hint: 'name the agent that refused: --agent SOCKET, its `admin.socket`' });
 }
 
 function headText({ decisionId, atMs, reason, rule }: Told): string {

@@ -13,6 +13,8 @@ import { checkedText, type Checked } from './text.ts';
 
 const defaultForMs = 24 * 3_600_000;
 const deadlineMs = 5_000;
+/** A ledger that is full: a thousand callers with their examples. */
+const maxBytes = 4 * 1024 * 1024;
 const exitCodes = { safe: 0, breaks: 1, unknown: 2 } as const;
 
 /** `eastwest strict-check`: whether every port may become strict, and who would break. What goes wrong is exit code 2. */
@@ -39,9 +41,8 @@ function wantedMs({ values }: Arguments): number {
 async function check(args: Arguments, edge: Edge, forMs: number): Promise<Checked> {
   const answers = await Promise.all(
     Object.entries(await socketsOf(args, edge)).map(async ([name, socket]) => {
-      const told = await getJson(socket, '/plaintext-callers', { deadlineMs, clock: edge.clock }).catch(
-        () => undefined,
-      );
+      const bounds = { deadlineMs, maxBytes, clock: edge.clock };
+      const told = await getJson(socket, '/plaintext-callers', bounds).catch(() => undefined);
       return { name: printable(name), told: isTold(told) ? allPrintable(told) : undefined };
     }),
   );

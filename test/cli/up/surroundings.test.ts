@@ -219,7 +219,7 @@ describe('the status socket', () => {
     expect(modeOf(socket)).toBe(0o600);
     expect(await getJson(socket, '/status', bounds)).toEqual(summary);
     expect(await getJson(socket, '/view', bounds)).toEqual(view);
-    await expect(getJson(socket, '/other', bounds)).rejects.toMatchObject({ code: 'NO_ANSWER' });
+    await expect(getJson(socket, '/other', bounds)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     server.close();
     await expect(getJson(socket, '/status', bounds)).rejects.toMatchObject({ code: 'NO_ANSWER' });
   });
