@@ -28,10 +28,12 @@ export interface ControlPlaneProcess extends AsyncDisposable {
   joinToken(workload: string): Promise<string>;
 }
 
-const trustDomain = 'echo.example';
 const startDeadlineMs = 15_000;
 
-export async function startControlPlaneProcess(svidLife: string): Promise<ControlPlaneProcess> {
+export async function startControlPlaneProcess(
+  svidLife: string,
+  { trustDomain = 'echo.example' } = {},
+): Promise<ControlPlaneProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'eastwest-alone-'));
   const dataDir = join(folder, 'data');
   const address = `127.0.0.1:${await freePort()}`;

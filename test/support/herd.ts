@@ -3,11 +3,10 @@ import { expect, vi } from 'vitest';
 import { createReadiness } from '#agent/admin/readiness.ts';
 import { createControlPlaneIdentity, type ControlPlaneIdentity } from '#agent/identity/control-plane-identity.ts';
 import { createIdentityStore, type IdentityStore } from '#agent/identity/store.ts';
-import { findAdminSocket } from '#control-plane/data-dir.ts';
-import { createAdminClient } from '#proto/admin.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
 import { readAudit } from './audit-of.ts';
 import { startControlPlaneProcess, type ControlPlaneProcess } from './control-plane-process.ts';
+import { makeJoinTokens } from './join-tokens.ts';
 import { openNoPolicies } from './no-policies.ts';
 import { linesOf } from './rotator-stage.ts';
 
@@ -48,7 +47,7 @@ export async function herdStory({ rotators, svidLifeMs, awayFrom, awayTo }: Herd
   await using controlPlane = await startControlPlaneProcess(`${svidLifeMs}ms`);
   const stop = new AbortController();
   const names = Array.from({ length: rotators }, (_none, index) => `w${index}`);
-  const tokens = await makeTokens(controlPlane, names);
+  const tokens = await makeJoinTokens(controlPlane, names);
   const members = await Promise.all(names.map((name, index) => createMember(controlPlane, name, tokens[index]!)));
   const running = members.map(({ source }) => source.run(stop.signal).catch((error: unknown) => error));
   await Promise.all(members.map(({ store }) => store.first(stop.signal)));
@@ -80,22 +79,6 @@ export async function herdStory({ rotators, svidLifeMs, awayFrom, awayTo }: Herd
   const afterMs = renewals.flatMap(({ atMs }) => (atMs > goneMs ? atMs - backMs : [])).toSorted((a, b) => a - b);
   const most = Math.max(...afterMs.map((from) => afterMs.filter((ms) => ms >= from && ms < from + windowMs).length));
   return { most, issuedAfterwards: afterMs.length, afterMs };
-}
-
-async function makeTokens({ dataDir }: ControlPlaneProcess, names: readonly string[]): Promise<string[]> {
-  const admin = createAdminClient({ socketPath: await findAdminSocket(dataDir), clock: systemClock });
-  const options = { deadlineMs: 5_000, signal: new AbortController().signal };
-  try {
-    return await Promise.all(
-      names.map(async (workload) => {
-        const made = await admin.createJoinToken({ workload, namespace: 'default', ttlMs: 60_000 }, options);
-        if (!made.ok) throw new Error(made.reason.reason);
-        return made.value.token;
-      }),
-    );
-  } finally {
-    admin.close();
-  }
 }
 
 async function createMember(controlPlane: ControlPlaneProcess, workload: string, token: string): Promise<Member> {

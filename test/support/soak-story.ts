@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { runFullSpeed } from './full-speed.ts';
 import { holdGrpcStreams } from './grpc-streams.ts';
 import { runLoad } from './load.ts';
-import { figuresOf, type ProcessFigures } from './process-figures.ts';
+import { expectNoGrowth as expectNoMore, figuresOf, type ProcessFigures } from './process-figures.ts';
 import { startStandaloneMesh, type StandaloneMesh } from './standalone-mesh.ts';
 
 export interface SoakStory {
@@ -82,9 +82,8 @@ async function runTraffic(
   return fullSpeed.requests + load.requests;
 }
 
-/** No growth: what an idle process holds differs by a few megabytes from one collection to the next. */
+/** Neither of memory nor of open files nor of sessions. */
 export function expectNoGrowth({ before, after }: SoakFigures['cart']): void {
-  expect(after.anonMb, 'anonymous memory, MB').toBeLessThan(before.anonMb * 1.1 + 8);
-  expect(after.handles, 'open files').toBeLessThan(before.handles + 8);
+  expectNoMore('agent', { before, after });
   expect(after.sessions, 'sessions').toBeLessThan(before.sessions + 3);
 }

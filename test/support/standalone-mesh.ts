@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startReadyAgent, type AgentProcess } from './agent-process.ts';
 import { startControlPlaneProcess, type ControlPlaneProcess } from './control-plane-process.ts';
+import { startEchoApp } from './echo-app.ts';
 import { freePorts } from './mesh-process.ts';
-import { untilOpen } from './until-open.ts';
 
 /** Control plane, two agents and an echo app, each started by hand: nobody starts any of them again. */
 export interface StandaloneMesh extends AsyncDisposable {
@@ -63,20 +61,6 @@ export async function startStandaloneMesh(
   await isAnswered(http);
   const all = stack.move();
   return { controlPlane, cart, echo, ports: { http, tcp, grpc }, [Symbol.asyncDispose]: () => all.disposeAsync() };
-}
-
-async function startEchoApp(file: string, ports: Readonly<Record<string, number>>): Promise<AsyncDisposable> {
-  const named = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `${port}`]));
-  const env = { ...process.env, ...named };
-  const app = spawn(process.execPath, [join(import.meta.dirname, 'apps', file)], { env, stdio: 'inherit' });
-  await Promise.all(Object.values(ports).map((port) => untilOpen(port)));
-  return {
-    async [Symbol.asyncDispose]() {
-      const ended = once(app, 'exit');
-      app.kill('SIGKILL');
-      await ended;
-    },
-  };
 }
 
 /** Where `echo` is comes to cart by push, a moment after both are ready. */
