@@ -23,10 +23,10 @@ class PlaintextReport extends InboundReport {
     if (what === 'opaque') this.#track.admitted(what);
     else this.#track.admitted(protocolOf(what), () => `${what.method} ${path}`);
   }
-  protected override logDenied(what: Refused, answer: Answer): Answer {
+  protected override logDenied(what: Refused, answer: Answer, reason: string): Answer {
     this.parts.counters.plaintextRefused += 1;
     this.#track.refused(protocolOf(what));
-    return super.logDenied(what, answer);
+    return super.logDenied(what, answer, reason);
   }
 }
 
