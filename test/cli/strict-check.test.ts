@@ -66,10 +66,11 @@ describe('strict is safe (0)', () => {
     const [, document] = stdout.split('with\n\n');
     const read = readPolicies(document!, 'strict.yaml');
     if (!read.ok) throw new Error(JSON.stringify(read.reason));
+    const place = { namespace: 'shop', name: 'prices' };
     const local = { app: { host: '127.0.0.1', port: 1 }, allow: [], protocol: 'http', listen: undefined } as const;
     const compiled = new PolicyCompiler([{ ...local, port: 7002, mode: 'PERMISSIVE' }]).compile({
       documents: read.value.map(({ raw }) => raw),
-      workload: { namespace: 'shop', name: 'prices', labels: { app: 'prices' }, ports: undefined },
+      workload: { ...place, trustDomain: 'shop.example', labels: { app: 'prices' }, ports: undefined },
     });
     expect(mtlsModeOf(compiled.policy!, 7002)).toBe('STRICT');
   });
