@@ -149,8 +149,9 @@ async function createSource(core: Core): Promise<Source> {
 }
 
 function createPlaintextCallers({ config, dataPath, clock, emit }: Core): PlaintextCallers {
-  const { identity, workload } = config;
-  const dir = identity.kind === 'control-plane' ? identity.stateDir : undefined;
+  const { identity, workload, inbound } = config;
+  const isObserving = inbound?.ports.some(({ listen }) => listen !== undefined) === true;
+  const dir = isObserving && identity.kind === 'control-plane' ? identity.stateDir : undefined;
   return new PlaintextCallers({ dir, workload, clock, emit, observed: () => dataPath.plaintextCallers() });
 }
 
