@@ -3,6 +3,11 @@ import type { Address, AgentConfig } from './config-types.ts';
 /** Where in the document, and what to write there. */
 export type ConfigProblem = readonly [path: string, message: string];
 
+/** Why only opaque connections begin with the PROXY protocol, and what to write. */
+export const proxyProtocolNeedsTcp =
+  'needs protocol: tcp; connections to HTTP apps are shared between callers: ' +
+  'those apps read x-forwarded-client-cert, so leave proxyProtocol out';
+
 /** What one setting demands of another. Every problem, none repaired. */
 export function* crossProblems(config: AgentConfig): Generator<ConfigProblem> {
   yield* identityProblems(config);
@@ -33,6 +38,10 @@ function* inboundProblems({ inbound, identity }: AgentConfig): Generator<ConfigP
       `inbound.ports[${index}].mode`,
       'permissive needs a listener of the port’s own: write listen: HOST:PORT beside it',
     ];
+  }
+  for (const [index, { protocol, proxyProtocol }] of inbound.ports.entries()) {
+    if (proxyProtocol === undefined || protocol === 'tcp') continue;
+    yield [`inbound.ports[${index}].proxyProtocol`, proxyProtocolNeedsTcp];
   }
 }
 

@@ -34,6 +34,12 @@ export interface FilesIdentityConfig {
  */
 export type PortProtocol = 'http' | 'http2' | 'tcp' | 'auto';
 
+/** Version 2 of the PROXY protocol. */
+export interface ProxyProtocolConfig {
+  /** The type of the TLV with the caller's SPIFFE ID, 0xE0 to 0xEF. */
+  readonly spiffeIdTlv: number;
+}
+
 export interface InboundPortConfig {
   /** The port's name on the wire: the port of CONNECT's authority. */
   readonly port: number;
@@ -45,6 +51,8 @@ export interface InboundPortConfig {
   readonly listen: Address | undefined;
   /** Where no PeerAuthentication says otherwise. */
   readonly mode: MtlsMode;
+  /** What the app is told by before a caller's first byte; undefined: nothing. Only where the port is `tcp`. */
+  readonly proxyProtocol?: ProxyProtocolConfig | undefined;
 }
 
 export interface InboundConfig {

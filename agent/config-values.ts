@@ -27,6 +27,10 @@ export function count({ atLeast = 1, atMost }: { atLeast?: number; atMost: numbe
   return z.int(hint).min(atLeast, hint).max(atMost, hint);
 }
 
+const tlvHint = 'write a type of the range for applications, 0xE0 to 0xEF';
+/** Of the PROXY protocol. */
+export const spiffeIdTlv = z.int(tlvHint).min(0xe0, tlvHint).max(0xef, tlvHint);
+
 const spiffeIdHint = 'write spiffe://shop.example/ns/default/sa/prices';
 export const spiffeId = z.string().transform((text, context): SpiffeId => {
   const parsed = parseSpiffeId(text);

@@ -15,10 +15,11 @@ import {
   peerAddress,
   portNumber,
   spiffeId,
+  spiffeIdTlv,
   trustDomain,
   workloadName,
 } from './config-values.ts';
-import { defaultConnect, defaultLimits, defaultServerFirst } from './defaults.ts';
+import { defaultConnect, defaultLimits, defaultServerFirst, defaultSpiffeIdTlv } from './defaults.ts';
 
 const maxDocumentBytes = 1024 * 1024;
 
@@ -41,14 +42,21 @@ const filesIdentity = z.strictObject({ dir: path, trustDomain: trustDomain.optio
 
 const protocol = z.enum(['http', 'http2', 'tcp', 'auto'], 'write http, http2, tcp or auto').default('auto');
 
-const inboundPort = z.strictObject({
-  port: portNumber,
-  app: peerAddress.optional(),
-  protocol,
-  allow: allow.default([]),
-  listen: listenAddress.optional(),
-  mode: z.enum(['strict', 'permissive'], 'write strict or permissive').default('strict'),
-});
+const inboundPort = z
+  .strictObject({
+    port: portNumber,
+    app: peerAddress.optional(),
+    protocol,
+    allow: allow.default([]),
+    listen: listenAddress.optional(),
+    mode: z.enum(['strict', 'permissive'], 'write strict or permissive').default('strict'),
+    proxyProtocol: z.literal('v2', 'write v2').optional(),
+    spiffeIdTlv: spiffeIdTlv.optional(),
+  })
+  .refine((port) => port.spiffeIdTlv === undefined || port.proxyProtocol !== undefined, {
+    error: 'needs proxyProtocol: v2 beside it',
+    path: ['spiffeIdTlv'],
+  });
 
 const inbound = z.strictObject({
   listen: listenAddress,
@@ -141,13 +149,14 @@ function settings(read: AgentDocument): AgentConfig {
     inbound: read.inbound && {
       listen: read.inbound.listen,
       advertise: read.inbound.advertise,
-      ports: read.inbound.ports.map(({ port, app, protocol, allow, listen, mode }) => ({
+      ports: read.inbound.ports.map(({ port, app, protocol, allow, listen, mode, proxyProtocol, ...more }) => ({
         port,
         app: app ?? { host: '127.0.0.1', port },
         protocol,
         allow,
         listen,
         mode: mode === 'permissive' ? 'PERMISSIVE' : 'STRICT',
+        proxyProtocol: proxyProtocol && { spiffeIdTlv: more.spiffeIdTlv ?? defaultSpiffeIdTlv },
       })),
     },
     outbound: read.outbound && {

@@ -24,6 +24,9 @@ export const defaultQueue: QueueLimits = { maxRequests: 1_000, maxMs: 10_000 };
 /** Protocols in which the server has the first word: FTP, SSH, SMTP, POP3, IMAP, submission, MySQL, NATS, VNC. */
 export const defaultServerFirst: readonly number[] = [21, 22, 25, 110, 143, 587, 3306, 4222, 5900];
 
+/** The PROXY protocol's first type for applications. */
+export const defaultSpiffeIdTlv = 0xe0;
+
 export function messageLimits({ headBytes, headers, trailerBytes, trailers }: LimitsConfig): MessageLimits {
   return {
     head: { maxBytes: headBytes, maxHeaders: headers },

@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { contentOf, oidText, readItems, readSequence, tags } from './der.ts';
+import { oids } from './oids.ts';
 
 const shortNames: Readonly<Record<string, string>> = {
   '2.5.4.3': 'CN',
@@ -24,12 +26,31 @@ export function subjectText(nameDer: Buffer): string {
     .join(',');
 }
 
+/** The common name as it is written there, if there is exactly one; one that is no UTF-8, or has control characters, counts as none. */
+export function commonNameOf(nameDer: Buffer): string | undefined {
+  const names = readSequence(nameDer)
+    .flatMap((part) => readItems(contentOf(part, tags.set)))
+    .flatMap((pair) => {
+      const [type, value] = readSequence(pair.whole);
+      return oidText(contentOf(type, tags.oid)) === oids.commonName ? [value] : [];
+    });
+  const [name, ...more] = names;
+  if (name === undefined || more.length > 0 || !isText(name.tag) || !isUtf8(name.content)) return undefined;
+  const text = name.content.toString();
+  return /[\u0000-\u001f\u007f]/.test(text) ? undefined : text;
+}
+
+function isText(tag: number): boolean {
+  return tag === tags.utf8String || tag === tags.printableString || tag === tags.ia5String;
+}
+
 function pairText(pairDer: Buffer): string {
   const [type, value] = readSequence(pairDer);
   const oid = oidText(contentOf(type, tags.oid));
   const name = shortNames[oid];
-  const text = value?.tag === tags.utf8String || value?.tag === tags.printableString || value?.tag === tags.ia5String;
-  if (name === undefined || !text) return `${name ?? oid}=#${value?.whole.toString('hex') ?? ''}`;
+  if (name === undefined || value === undefined || !isText(value.tag)) {
+    return `${name ?? oid}=#${value?.whole.toString('hex') ?? ''}`;
+  }
   return `${name}=${escaped(value.content.toString())}`;
 }
 

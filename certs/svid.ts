@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Certificate } from './certificate.ts';
-import { subjectText } from './distinguished-name.ts';
+import { commonNameOf, subjectText } from './distinguished-name.ts';
 import { keyThumbprint } from './keys.ts';
 import type { SpiffeId } from './spiffe-id.ts';
 
@@ -18,6 +18,8 @@ export interface X509Svid {
   readonly keyThumbprint: string;
   /** One line as in RFC 4514, `''` when empty. */
   readonly subject: string;
+  /** The subject's only one; undefined where it has none, or several. */
+  readonly commonName: string | undefined;
 }
 
 export function toSvid(spiffeId: SpiffeId, leaf: Certificate, intermediates: readonly Certificate[]): X509Svid {
@@ -30,5 +32,6 @@ export function toSvid(spiffeId: SpiffeId, leaf: Certificate, intermediates: rea
     thumbprint: hash('sha256', leaf.der),
     keyThumbprint: keyThumbprint(leaf.spkiDer),
     subject: subjectText(leaf.subjectDer),
+    commonName: commonNameOf(leaf.subjectDer),
   });
 }

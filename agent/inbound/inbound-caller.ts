@@ -17,6 +17,7 @@ import { HttpAnswerGuard } from '#agent/protocol/http-answer-guard.ts';
 import { serveDetected } from '#agent/protocol/serve-detected.ts';
 import { serveOpaque } from '#agent/protocol/serve-opaque.ts';
 import { ok, refuse, unreachable, type Result } from '#runtime/result.ts';
+import { announce } from './announce.ts';
 import { AppSessions } from './app-sessions.ts';
 import { AutoApp } from './auto-app.ts';
 import type { CallerParts, InboundParts, Proof } from './inbound-parts.ts';
@@ -174,6 +175,7 @@ class Caller implements InboundCaller {
         return onOpened(refuse(report.notAdmitted(opened.reason, 'opaque')));
       }
       report.answered();
+      announce(opened.value, port, this.#proof);
       const isRevoked = (): boolean => {
         const refusal = judge.refusalOf(this.#proof.peer, undefined, clock.now());
         if (refusal !== undefined) this.#keep(report.revoked(refusal), refusal, port.port);

@@ -11,6 +11,7 @@ import type { HttpTimes, MessageLimits } from '#agent/http/service.ts';
 import type { PlaintextLedger } from '#agent/plaintext/plaintext-ledger.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { InboundPeer } from './inbound-peer.ts';
+import type { LinkFacts } from './link-facts.ts';
 import type { PeerShares } from './peer-shares.ts';
 import type { RefusalBook } from './refusal-book.ts';
 import type { CompiledPolicy } from '#policy/compile.ts';
@@ -56,6 +57,7 @@ export interface InboundParts {
 
 /** Whose connection it is. */
 export interface Proof {
+  readonly link: LinkFacts;
   /** Who the other end proved to be the last time, where it proved anything. */
   readonly peer: InboundPeer;
 }

@@ -11,6 +11,7 @@ import { verifyPeer, type VerifiedPeer } from '#agent/tls/verified-peer.ts';
 import { turnAway } from '#agent/turn-away.ts';
 import type { Handshakes } from './handshakes.ts';
 import type { InboundParts } from './inbound-parts.ts';
+import { linkFacts, type LinkFacts } from './link-facts.ts';
 
 /** A caller that vanished without a word is noticed by TCP keep-alive; without it its streams would stay for good. */
 const keepAliveMs = 30_000;
@@ -24,6 +25,7 @@ export interface AcceptedLink {
   readonly socket: TLSSocket;
   readonly pipe: Pipe;
   readonly peer: VerifiedPeer;
+  readonly facts: LinkFacts;
   /** What we showed in its handshake. */
   readonly shown: IdentitySnapshot;
 }
@@ -83,7 +85,7 @@ class Acceptor implements MtlsServer {
     this.#tls.on('secureConnection', (socket) => {
       const shown = this.#handshakes.finished(socket);
       socket.on('error', () => undefined); // 'close' follows
-      this.#judge(socket, shown, () => new TlsPipe(socket));
+      this.#judge(socket, { raw: socket, shown, toPipe: () => new TlsPipe(socket) });
     });
     this.#tls.on('tlsClientError', (error, socket) => this.#refuse(socket, handshakeReason(error, socket)));
     this.tcp = createTcpServer(
@@ -168,18 +170,19 @@ class Acceptor implements MtlsServer {
     socket.once('secure', () => {
       overdue.cancel();
       socket.off('close', gone);
-      this.#judge(socket, this.#handshakes.finished(raw), toPipe);
+      this.#judge(socket, { raw, shown: this.#handshakes.finished(raw), toPipe });
     });
   }
 
-  #judge(socket: TLSSocket, shown: IdentitySnapshot | undefined, toPipe: () => Pipe): void {
+  #judge(socket: TLSSocket, { raw, shown, toPipe }: Shaken): void {
     const { identity, clock } = this.#parts;
     const bundle = identity.current()?.bundle;
     const verified = bundle && verifyPeer(socket, { bundle, nowMs: clock.now() });
     if (!verified?.ok) return this.#refuse(socket, verified ? verified.reason : 'no-identity');
-    if (shown === undefined) return this.#refuse(socket, 'ECONNRESET'); // its TCP connection is gone already
+    const facts = linkFacts(raw, socket.getProtocol() ?? undefined);
+    if (shown === undefined || facts === undefined) return this.#refuse(socket, 'ECONNRESET'); // its TCP connection is gone already
     if (this.#taker.isFull()) return turnAway(socket, this.#parts.counters.inbound); // others were quicker
-    this.#taker.take({ socket, pipe: toPipe(), peer: verified.value, shown });
+    this.#taker.take({ socket, pipe: toPipe(), peer: verified.value, facts, shown });
   }
 
   #refuse(socket: Socket, reason: string): void {
@@ -187,6 +190,13 @@ class Acceptor implements MtlsServer {
     this.#parts.emit({ event: 'inbound.handshake-refused', from: socket.remoteAddress ?? 'unknown', reason });
     socket.destroy(); // Node leaves it open, also after its own deadline
   }
+}
+
+interface Shaken {
+  /** Who knows the TCP connection's ends: the TLS socket itself, unless it runs over a wire of ours. */
+  readonly raw: Socket;
+  readonly shown: IdentitySnapshot | undefined;
+  readonly toPipe: () => Pipe;
 }
 
 /** OpenSSL's verdict on the caller's chain where there is one: Node reports that as a mere hang-up. */

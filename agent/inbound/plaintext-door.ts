@@ -6,6 +6,7 @@ import type { HttpConnection } from '#agent/http/service.ts';
 import { turnAway } from '#agent/turn-away.ts';
 import { mtlsModeOf } from '#policy/decide.ts';
 import type { InboundParts } from './inbound-parts.ts';
+import { linkFacts } from './link-facts.ts';
 import type { PlaintextTaker } from './mtls-server.ts';
 import { servePlaintext } from './serve-plaintext.ts';
 
@@ -61,6 +62,8 @@ export class PlaintextDoor implements PlaintextTaker {
     const { counters, ledger } = inbound;
     const address = clientAddress(socket.remoteAddress);
     if (!this.#isPermissive) return this.#refuse(socket, address);
+    const facts = linkFacts(socket, undefined);
+    if (facts === undefined) return void socket.destroy(); // it is gone already
     const leave = isFull() ? undefined : seats.take(address);
     if (leave === undefined) return turnAway(socket, counters.inbound);
     const track = ledger.connected(port.port, address);
@@ -70,7 +73,7 @@ export class PlaintextDoor implements PlaintextTaker {
     });
     onConnection(
       socket,
-      servePlaintext({ socket, early, peer: { spiffeId: undefined, address, track } }, inbound, port),
+      servePlaintext({ socket, early, facts, peer: { spiffeId: undefined, address, track } }, inbound, port),
     );
   }
 

@@ -7,11 +7,11 @@ import type { AcceptedLink } from './mtls-server.ts';
 
 /** Plain mTLS for one port, until the peer's certificate expires: it cannot prove another. */
 export function servePlain(
-  { socket, pipe, peer }: AcceptedLink,
+  { socket, pipe, peer, facts }: AcceptedLink,
   parts: InboundParts,
   port: InboundPortConfig,
 ): HttpConnection {
-  const caller = createInboundCaller(parts, { peer });
+  const caller = createInboundCaller(parts, { peer, link: facts });
   const connection = caller.serve(pipe, port);
   const proofs = { ownNotAfterMs: Infinity, peerNotAfterMs: peer.svid.notAfterMs }; // ours is the peer's business
   const life = new ProofLife(proofs, parts.clock, {

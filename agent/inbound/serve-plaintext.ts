@@ -8,6 +8,7 @@ import type { Timer } from '#runtime/clock.ts';
 import { createInboundCaller, type InboundCaller } from './inbound-caller.ts';
 import type { InboundParts } from './inbound-parts.ts';
 import type { PlaintextPeer } from './inbound-peer.ts';
+import type { LinkFacts } from './link-facts.ts';
 
 /** One connection of a caller that proved nothing. */
 export interface PlaintextLink {
@@ -15,6 +16,7 @@ export interface PlaintextLink {
   /** What it said so far. */
   readonly early: Buffer;
   readonly peer: PlaintextPeer;
+  readonly facts: LinkFacts;
 }
 
 /** How long what runs may take to end politely once its port is strict: everything is over within a second. */
@@ -32,10 +34,10 @@ class PlaintextConnection implements HttpConnection {
   readonly #served: HttpConnection;
   #goodbye: Timer | undefined;
 
-  constructor({ socket, early, peer }: PlaintextLink, parts: InboundParts, port: InboundPortConfig) {
+  constructor({ socket, early, peer, facts }: PlaintextLink, parts: InboundParts, port: InboundPortConfig) {
     this.#parts = parts;
     this.#port = port.port;
-    this.#caller = createInboundCaller(parts, { peer });
+    this.#caller = createInboundCaller(parts, { peer, link: facts });
     this.#served = this.#caller.serve(prependPipe(new TcpPipe(socket), early), port);
     socket.once('close', () => {
       this.#goodbye?.cancel();

@@ -13,6 +13,7 @@ import { ProofLife } from '#agent/tunnel/proof-life.ts';
 import { openTunnelH2 } from '#agent/tunnel/open-tunnel-h2.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
 import type { InboundCaller, Proof } from './inbound-caller.ts';
+import type { LinkFacts } from './link-facts.ts';
 import type { AcceptedLink } from './mtls-server.ts';
 import { TunnelStream, type TunnelStreams } from './tunnel-stream.ts';
 
@@ -44,6 +45,7 @@ export function serveTunnel(link: AcceptedLink, parts: TunnelParts): HttpConnect
 class TunnelServer implements H2SessionHandler, HttpConnection, TunnelStreams, Proof {
   readonly clock: Clock;
   readonly caller: InboundCaller;
+  readonly link: LinkFacts;
   /** As it last proved itself: another object after each proof. */
   peer: VerifiedPeer;
   readonly #parts: TunnelParts;
@@ -61,6 +63,7 @@ class TunnelServer implements H2SessionHandler, HttpConnection, TunnelStreams, P
   constructor(link: AcceptedLink, parts: TunnelParts) {
     this.clock = parts.clock;
     this.peer = link.peer;
+    this.link = link.facts;
     this.#parts = parts;
     this.caller = parts.openCaller(this);
     const proofs = { ownNotAfterMs: Infinity, peerNotAfterMs: link.peer.svid.notAfterMs }; // ours is the peer's business

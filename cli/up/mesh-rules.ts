@@ -1,3 +1,4 @@
+import { proxyProtocolNeedsTcp } from '#agent/config-rules.ts';
 import { closest } from '#runtime/closest.ts';
 import type { MeshDocument } from './mesh-schema.ts';
 
@@ -14,6 +15,7 @@ export function meshProblems(mesh: MeshDocument): readonly Problem[] {
     ...mesh.workloads.flatMap((each, i) => callProblems(mesh, each, i)),
     ...modeProblems(mesh),
     ...portProblems(mesh),
+    ...proxyProtocolProblems(mesh),
   ];
 }
 
@@ -69,6 +71,16 @@ function modeProblems({ workloads }: MeshDocument): Problem[] {
       if (mode === 'strict' || listen !== undefined) return [];
       return [[`workloads[${i}].listens[${j}].listen`, 'write the port where plaintext callers reach it, e.g. 7202']];
     }),
+  );
+}
+
+function proxyProtocolProblems({ workloads }: MeshDocument): Problem[] {
+  return workloads.flatMap(({ listens }, i) =>
+    listens.flatMap(({ protocol, proxyProtocol }, j): Problem[] =>
+      proxyProtocol === undefined || protocol === 'tcp'
+        ? []
+        : [[`workloads[${i}].listens[${j}].proxyProtocol`, proxyProtocolNeedsTcp]],
+    ),
   );
 }
 

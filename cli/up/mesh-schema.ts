@@ -30,6 +30,7 @@ const listens = z.strictObject({
   protocol: protocol.default('auto'),
   listen: port.optional(),
   mode: z.enum(['strict', 'permissive'], 'write strict or permissive').default('strict'),
+  proxyProtocol: z.literal('v2', 'write v2').optional(),
 });
 const calls = z.strictObject({ to: name, port: port.optional(), listen: port.optional() });
 

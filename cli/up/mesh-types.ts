@@ -32,6 +32,8 @@ export interface MeshPort {
   readonly listen: number | undefined;
   /** `permissive`: in plaintext too. */
   readonly mode: 'strict' | 'permissive';
+  /** By which version of the PROXY protocol the app is told who calls; undefined: by none. */
+  readonly proxyProtocol?: 'v2' | undefined;
 }
 
 export interface MeshCall {

@@ -104,6 +104,7 @@ function agentConfig({ mesh, workload, controlPlane }: Placed, addresses: Addres
           app: `${loopback}:${port.port}`,
           protocol: port.protocol,
           ...(port.listen !== undefined && { listen: `${loopback}:${port.listen}`, mode: port.mode }),
+          ...(port.proxyProtocol && { proxyProtocol: port.proxyProtocol }),
           allow: callersOf(mesh, workload.name, port).map((caller) => spiffeIdOf(mesh, caller)),
         })),
       },

@@ -123,6 +123,15 @@ test.each([
   expect(parseAgentConfig(`${minimal}${text}\n`)).toMatchObject({ ok: true, value: { accessLog } });
 });
 
+test.each([
+  ['{ port: 1, protocol: tcp }', undefined],
+  ['{ port: 1, protocol: tcp, proxyProtocol: v2 }', { spiffeIdTlv: 0xe0 }],
+  ['{ port: 1, protocol: tcp, proxyProtocol: v2, spiffeIdTlv: 0xEF }', { spiffeIdTlv: 0xef }],
+])('%s: what a TCP app is told by', (port, proxyProtocol) => {
+  const parsed = parseAgentConfig(`${minimal}inbound: { listen: "127.0.0.1:0", ports: [${port}] }\n`);
+  expect(parsed.ok && parsed.value.inbound?.ports[0]?.proxyProtocol).toEqual(proxyProtocol);
+});
+
 describe('a problem is told with its path and what to write', () => {
   test.each([
     ['an unknown field', `${minimal}inbond: {}\n`, 'there is no setting inbond; did you mean inbound?'],
@@ -146,6 +155,27 @@ describe('a problem is told with its path and what to write', () => {
       'a protocol that nobody speaks',
       `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, protocol: grpc }] }\n`,
       'inbound.ports[0].protocol: write http, http2, tcp or auto',
+    ],
+    ...['http', 'http2', 'auto'].map((protocol): [string, string, string] => [
+      `the PROXY protocol on a port of ${protocol}`,
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, protocol: ${protocol}, proxyProtocol: v2 }] }\n`,
+      'inbound.ports[0].proxyProtocol: needs protocol: tcp; connections to HTTP apps are shared between callers: ' +
+        'those apps read x-forwarded-client-cert, so leave proxyProtocol out',
+    ]),
+    [
+      'version 1 of the PROXY protocol',
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, protocol: tcp, proxyProtocol: v1 }] }\n`,
+      'inbound.ports[0].proxyProtocol: write v2',
+    ],
+    ...['0xDF', '0xF0', '224.5'].map((type): [string, string, string] => [
+      `${type} as the type of a TLV`,
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, protocol: tcp, proxyProtocol: v2, spiffeIdTlv: ${type} }] }\n`,
+      'inbound.ports[0].spiffeIdTlv: write a type of the range for applications, 0xE0 to 0xEF',
+    ]),
+    [
+      'a TLV without the PROXY protocol',
+      `${minimal}inbound: { listen: "127.0.0.1:1", ports: [{ port: 1, protocol: tcp, spiffeIdTlv: 0xE1 }] }\n`,
+      'inbound.ports[0].spiffeIdTlv: needs proxyProtocol: v2 beside it',
     ],
     ['a ceiling of nothing', `${minimal}limits: { requests: 0 }\n`, 'limits.requests: write a whole number'],
     ['no worker', `${minimal}workers: 0\n`, 'workers: write a whole number, 1 to 64'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { subjectText } from '#certs/distinguished-name.ts';
+import { commonNameOf, subjectText } from '#certs/distinguished-name.ts';
 import { commonName } from '#certs/x509.ts';
 import { hex, tlv } from './tlv.ts';
 
@@ -23,4 +23,22 @@ test.each([
   ['an encoding of two bytes a letter', tlv(0x30, tlv(0x31, pair('550403', 0x1e, '\0a'))), 'CN=#1e020061'],
 ])('%s', (_, name, expected) => {
   expect(subjectText(name)).toBe(expected);
+});
+
+const cn = (text: string, tag = 0x0c): Buffer => pair('550403', tag, text);
+
+test.each([
+  ['nothing', tlv(0x30), undefined],
+  ['a common name', commonName('prices'), 'prices'],
+  ['one beside others', tlv(0x30, tlv(0x31, pair('55040a', 0x13, 'Shop')), tlv(0x31, cn('a, "b"'))), 'a, "b"'],
+  ['two', tlv(0x30, tlv(0x31, cn('a')), tlv(0x31, cn('b'))), undefined],
+  ['two in one part', tlv(0x30, tlv(0x31, cn('a'), cn('b'))), undefined],
+  ['another type', tlv(0x30, tlv(0x31, pair('55040a', 0x0c, 'Shop'))), undefined],
+  ['an encoding of two bytes a letter', tlv(0x30, tlv(0x31, cn('\0a', 0x1e))), undefined],
+  ['letters of all kinds', commonName('Bücher'), 'Bücher'],
+  ['what is no UTF-8', tlv(0x30, tlv(0x31, cn('B\u00fccher'))), undefined],
+  ['one with a line end', commonName('a\nroot'), undefined],
+  ['one with a zero byte', commonName('a\0b'), undefined],
+])('of %s, the only common name', (_, name, expected) => {
+  expect(commonNameOf(name)).toBe(expected);
 });

@@ -34,6 +34,7 @@ test('a good chain gives the SVID: ID, times, serial, thumbprints, the chain wit
       thumbprint: node.fingerprint256.replaceAll(':', '').toLowerCase(),
       keyThumbprint: expect.stringMatching(/^[0-9a-f]{64}$/),
       subject: 'CN=prices\\, \\"v2\\"',
+      commonName: 'prices, "v2"',
     },
   });
 });

@@ -110,6 +110,11 @@ export const floorRows: readonly RoomRow[] = [
     because: 'which protocol a connection speaks does not depend on where it comes from or goes to',
   },
   {
+    of: 'agent/proxy-protocol/',
+    mayImport: ['agent/config-types.ts'],
+    because: 'a header is bytes made of facts: who knows them, and when it is sent, is known above',
+  },
+  {
     of: 'agent/proof/',
     mayImport: ['h2/', 'http/header-field.ts', 'http/port-header.ts', 'tls/', 'identity/', 'events.ts'].map(
       (part) => `agent/${part}`,

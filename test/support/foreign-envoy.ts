@@ -1,11 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { findProgram } from '#bench/programs.ts';
 import { envoy, envoyHttp1 } from '#bench/subjects/envoy.ts';
-import type { Launch, Place } from '#bench/subjects/subject.ts';
-import { untilOpen } from './until-open.ts';
+import type { Place } from '#bench/subjects/subject.ts';
+import { startForeignProgram } from './foreign-program.ts';
 
 export type EnvoyRole =
   /** Takes plain HTTP/1.1, HTTP/2 or bytes, and speaks to its peer in the version named. */
@@ -14,18 +9,8 @@ export type EnvoyRole =
   | { readonly side: 'ingress' };
 
 /** One real Envoy, configured as in the bench: TLS 1.3 both ways, the peer's SPIFFE ID checked, RBAC for cart alone. */
-export async function startEnvoy(place: Place, role: EnvoyRole): Promise<AsyncDisposable> {
+export function startEnvoy(place: Place, role: EnvoyRole): Promise<AsyncDisposable> {
   const subject = role.side === 'egress' && role.upstream === 'http1' ? envoyHttp1 : envoy;
-  const { files, words, dir }: Launch = role.side === 'egress' ? subject.egress(place) : subject.ingress(place);
-  mkdirSync(dir, { recursive: true });
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
-  const child = spawn(findProgram('envoy') ?? 'envoy', words, { stdio: ['ignore', 'ignore', 'inherit'] });
-  await untilOpen(role.side === 'egress' ? place.egressPort : place.ingressPort);
-  return {
-    async [Symbol.asyncDispose]() {
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-    },
-  };
+  const launch = role.side === 'egress' ? subject.egress(place) : subject.ingress(place);
+  return startForeignProgram('envoy', launch, role.side === 'egress' ? place.egressPort : place.ingressPort);
 }

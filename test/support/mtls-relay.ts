@@ -8,15 +8,20 @@ export interface MtlsRelay extends AsyncDisposable {
   readonly port: number;
 }
 
+interface RelayOptions {
+  readonly ca: TestAuthority;
+  readonly certificate: TestCertificate;
+  readonly alpn: readonly string[];
+  /** 127.0.0.1 when not given. */
+  readonly host?: string;
+}
+
 /** For programs that have no client certificate: what they say at `port` goes over mTLS to `to`, one connection each. */
-export async function startMtlsRelay(
-  to: number,
-  own: { readonly ca: TestAuthority; readonly certificate: TestCertificate; readonly alpn: readonly string[] },
-): Promise<MtlsRelay> {
+export async function startMtlsRelay(to: number, own: RelayOptions): Promise<MtlsRelay> {
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (plain) => {
     const secured = connect({
-      ...{ host: '127.0.0.1', port: to, ALPNProtocols: [...own.alpn], allowHalfOpen: true },
+      ...{ host: own.host ?? '127.0.0.1', port: to, ALPNProtocols: [...own.alpn], allowHalfOpen: true },
       ...{ cert: own.certificate.chainPem, key: own.certificate.keyPem, ca: own.ca.bundlePem },
       checkServerIdentity: () => undefined,
     });

@@ -11,6 +11,10 @@ export interface PairPort {
   readonly protocol: PortProtocol;
   /** Workloads that may call it; cart alone when not given. */
   readonly allow?: readonly string[];
+  /** As in `agent.yaml`. */
+  readonly proxyProtocol?: 'v2';
+  readonly listen?: string;
+  readonly mode?: 'permissive';
 }
 
 export interface PairSettings {
@@ -22,6 +26,10 @@ export interface PairSettings {
   readonly accessLog?: string;
   /** Further upstreams of cart, as in `agent.yaml`. */
   readonly upstreams?: readonly object[];
+  /** Of prices. */
+  readonly workers?: number;
+  /** Where prices' peers come in; 127.0.0.1 when not given. */
+  readonly listen?: string;
 }
 
 /** Two real agents on files alone, cart → prices, each a process of its own. */
@@ -44,13 +52,14 @@ export async function startProcessPair({ ports, limits = {}, ...more }: PairSett
     folder.write(ca.leaf(workload), [ca]);
     return { workload, trustDomain: 'shop.example', identity: { files: { dir: folder.path } }, limits };
   };
-  const inboundPorts = ports.map(({ port, app, protocol, allow = ['cart'] }) => ({
-    ...{ port, protocol, app: `127.0.0.1:${app}` },
+  const inboundPorts = ports.map(({ app, allow = ['cart'], ...port }) => ({
+    ...{ ...port, app: `127.0.0.1:${app}` },
     allow: allow.map(spiffeIdOf),
   }));
-  const inboundConfig = { listen: '127.0.0.1:0', ports: inboundPorts };
+  const inboundConfig = { listen: more.listen ?? '127.0.0.1:0', ports: inboundPorts };
+  const { workers = 1 } = more;
   const log = more.accessLog === undefined ? {} : { accessLog: { to: { file: more.accessLog } } };
-  const prices = stack.use(await startReadyAgent({ ...common('prices'), inbound: inboundConfig, ...log }));
+  const prices = stack.use(await startReadyAgent({ ...common('prices'), workers, inbound: inboundConfig, ...log }));
   const inbound = await prices.address('inbound');
   const peer = { workload: 'prices', spiffeId: spiffeIdOf('prices'), endpoints: [`127.0.0.1:${inbound.port}`] };
   const own = ports.map(({ port, protocol }) => ({ ...peer, port, protocol, listen: '127.0.0.1:0' }));

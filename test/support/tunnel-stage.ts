@@ -102,7 +102,9 @@ export class TunnelStage {
       if (!peer.ok) return socket.destroy();
       sockets.push(socket);
       socket.once('close', () => sockets.splice(sockets.indexOf(socket), 1));
-      const link = { pipe: new TlsPipe(socket), socket, peer: peer.value, shown };
+      const at = { host: '127.0.0.1', port: 1 };
+      const facts = { caller: at, agent: at, tlsVersion: 'TLSv1.3' };
+      const link = { pipe: new TlsPipe(socket), socket, peer: peer.value, facts, shown };
       if (socket.alpnProtocol !== 'h2') return app.foreign?.(link.pipe);
       sessions.push(
         serveTunnel(link, {

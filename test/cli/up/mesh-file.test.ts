@@ -80,6 +80,14 @@ describe('a mesh file', () => {
     [small.replace('run: [node, web.js]', 'run: node web.js'), 'workloads[0].run: write a list of strings'],
     [small.replace('run: [node, web.js]', 'run: []'), 'workloads[0].run: is empty'],
     [small.replace('run: [node', 'runs: [node'), 'workloads[0]: there is no setting runs; did you mean run?'],
+    [
+      small.replace('7002', '7002, proxyProtocol: v2'),
+      'workloads[1].listens[0].proxyProtocol: needs protocol: tcp; connections to HTTP apps are shared between callers: those apps read x-forwarded-client-cert, so leave proxyProtocol out',
+    ],
+    [
+      small.replace('7002', '7002, protocol: tcp, proxyProtocol: v1'),
+      'workloads[1].listens[0].proxyProtocol: write v2',
+    ],
     [small.replace('7002', '70020'), 'workloads[1].listens[0].port: write a port, 1 to 65535'],
     [small.replace('calls', 'env: { PORT: 7001 }\n    calls'), 'workloads[0].env.PORT: write it in quotes'],
     [`${small}svidLife: 20\n`, 'svidLife: write a duration'],

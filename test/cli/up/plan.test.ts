@@ -18,7 +18,7 @@ workloads:
     calls: [{ to: orders, port: 7003, listen: 7103 }]
   - name: orders
     run: [node, c.js]
-    listens: [{ port: 7003 }, { port: 7004, protocol: tcp }]
+    listens: [{ port: 7003 }, { port: 7004, protocol: tcp, proxyProtocol: v2 }]
   - name: report
     run: [node, d.js]
     capture: http-proxy
@@ -105,6 +105,13 @@ describe('the plan of a mesh', () => {
       NODE_USE_ENV_PROXY: '1',
     });
     expect(plan.workloads[0]?.appEnv).toEqual({});
+  });
+
+  test('tells an agent whose app is to hear by the PROXY protocol who calls', () => {
+    expect(orders?.inbound?.ports.map(({ proxyProtocol }) => proxyProtocol)).toEqual([
+      undefined,
+      { spiffeIdTlv: 0xe0 },
+    ]);
   });
 
   test('gives each agent as many workers as the file says', () => {
