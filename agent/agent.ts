@@ -142,6 +142,7 @@ async function createSource(core: Core): Promise<Source> {
     trustDomain: config.trustDomain,
     agentVersion: core.version,
     upstreams: namesToWatch(config),
+    ports: (config.inbound?.ports ?? []).map(({ port, protocol }) => ({ port, protocol })),
     onWorkloads: (workloads: readonly Workload[]) => dataPath.useWorkloads(workloads),
     openPolicies: () =>
       openAgentPolicies({ ...core, workload, stateDir: identity.stateDir, onChange: putIntoForce(core) }),

@@ -14,6 +14,7 @@ import type { ControlPlaneConfig } from './config.ts';
 import { openDataDir, placeAdminSocket, storeFile, trustBundleFile, writeFileAtomically } from './data-dir.ts';
 import { createHub } from './discovery/hub.ts';
 import { createPolicyFeed } from './discovery/policy-feed.ts';
+import { createPortBook } from './discovery/port-book.ts';
 import type { ControlPlaneEvent } from './events.ts';
 import { createRateLimiter } from './limits.ts';
 import { followPolicyFolder } from './policies/folder.ts';
@@ -56,11 +57,13 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
   const onFault = (error: unknown): void => emit({ event: 'request.failed', error });
   const facts = () => ({ trustBundle: authority.trustBundle, svidLifeMs });
   const policies = createPolicyFeed(store.policies(), store.policyRevision());
-  const hub = createHub({ store, clock, emit, facts, policies });
+  const declared = createPortBook({ store, clock, emit });
+  const hub = createHub({ store, clock, emit, facts, policies, ports: declared });
   opened.defer(() => hub.close());
   const keeper = createPolicyKeeper({
     store,
     folder: config.policies,
+    declared,
     clock,
     emit,
     onNews(news) {

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { closest } from '#runtime/closest.ts';
-import { readDocuments, type PlacedDocument } from '#runtime/documents.ts';
+import { readDocuments, type Place, type PlacedDocument } from '#runtime/documents.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { PolicyDocument } from './model.ts';
 import { refusedField } from './refused-fields.ts';
@@ -15,6 +15,8 @@ export interface RawPolicy {
   /** Of its name; both from 1. */
   readonly line: number;
   readonly column: number;
+  /** Where what a problem's path names stands. */
+  readonly placeOf: (path: string) => Place;
 }
 
 export interface ValueProblem {
@@ -62,7 +64,12 @@ export function readPolicies(text: string, file: string): Result<readonly RawPol
     const name = `${judged.value.kind} ${judged.value.namespace}/${judged.value.name}`;
     if (names.has(name)) found(placed, [['metadata', 'name'], `there are two of ${name}: rename one`]);
     names.add(name);
-    policies.push({ document: judged.value, raw: placed.value, ...placed.placeOf(['metadata', 'name']) });
+    policies.push({
+      document: judged.value,
+      raw: placed.value,
+      ...placed.placeOf(['metadata', 'name']),
+      placeOf: (path) => placed.placeOf(pathParts(path)),
+    });
   }
   return problems.length === 0 ? ok(policies) : refuse(problems);
 }
@@ -122,6 +129,11 @@ function issuesOf(issue: z.core.$ZodIssue): readonly Issue[] {
     [...path, key],
     refusedField(key) ?? 'there is no such field: correct its name, or leave it out',
   ]);
+}
+
+/** `spec.rules[0].to` taken apart. */
+function pathParts(text: string): Path {
+  return [...text.matchAll(/\[(\d+)\]|[\w-]+/g)].map(([part, index]) => (index === undefined ? part : Number(index)));
 }
 
 function pathText(path: Path): string {

@@ -3,11 +3,12 @@ import type { Operation, Rule, WorkloadFacts } from './model.ts';
 
 /**
  * Where a rule asks for what no port that it is about can tell: HTTP of a port that speaks TCP. `path` begins with `spec`.
- * Of ports that are not declared nothing is known, so nothing is said.
+ * Of ports that are not declared nothing is known, so nothing is said. `nameOf`: how a problem calls one.
  */
 export function unjudgedOn(
   rule: Rule,
   declared: WorkloadFacts['ports'],
+  nameOf: (port: number) => string = (port) => `port ${port}`,
 ): readonly { readonly path: string; readonly problem: string }[] {
   const opaque = [...(declared ?? [])].flatMap(([port, protocol]) => (protocol === 'tcp' ? [port] : []));
   if (opaque.length === 0) return [];
@@ -18,12 +19,12 @@ export function unjudgedOn(
     const field = httpFieldOf(operation);
     if (port === undefined || (field === undefined && header < 0)) return [];
     const path = field === undefined ? `when[${header}].key` : `to[${index}].operation.${field}`;
-    return [{ path: `spec.${rule.path}.${path}`, problem: problemOn(port) }];
+    return [{ path: `spec.${rule.path}.${path}`, problem: problemOn(port, nameOf(port)) }];
   });
 }
 
-function problemOn(port: number): string {
-  return `cannot be judged on port ${port}, which speaks TCP: add ports with those that speak HTTP, or notPorts: ["${port}"]`;
+function problemOn(port: number, name: string): string {
+  return `cannot be judged on ${name}, which speaks TCP: add ports with those that speak HTTP, or notPorts: ["${port}"]`;
 }
 
 function reaches({ ports, notPorts }: Operation, { when }: Rule, port: number): boolean {

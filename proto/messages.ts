@@ -7,7 +7,7 @@ import { decode, encode, type Decoded } from './wire.ts';
 
 /** No answer is larger. */
 export const maxMessageBytes = 256 * 1024;
-/** No request is larger: 1000 upstreams with names of 63 letters and 16 endpoints need 67 KiB. */
+/** No request is larger: 1000 upstreams with names of 63 letters, 16 endpoints and 100 ports need 69 KiB. */
 export const maxRequestBytes = 80 * 1024;
 /** Between control plane and its operator, on the Unix socket: every policy of the mesh at once. */
 export const maxOperatorMessageBytes = 32 * 1024 * 1024;
@@ -30,6 +30,7 @@ export const meshPaths = {
 
 const maxUpstreams = 1000;
 const maxOwnEndpoints = 16;
+const maxOwnPorts = 100;
 const maxTextLength = 500;
 const maxTokenLength = 200;
 const maxChainCertificates = 8;
@@ -45,6 +46,7 @@ export type MessageProblem =
   | 'bad-workload-name'
   | 'bad-spiffe-id'
   | 'bad-endpoint'
+  | 'bad-port'
   | 'bad-version'
   | 'bad-time'
   | 'bad-policy-name'
@@ -78,6 +80,15 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** What an agent takes on a port of its workload. */
+export const portProtocols = ['http', 'http2', 'tcp', 'auto'] as const;
+
+/** A port of a workload's own, as its agent's file declares it. */
+export interface DeclaredPort {
+  readonly port: number;
+  readonly protocol: (typeof portProtocols)[number];
+}
+
 export type WatchRequest =
   | {
       readonly kind: 'subscribe';
@@ -86,6 +97,8 @@ export type WatchRequest =
       /** Where the agent's own inbound can be reached; at most 16, empty while draining. */
       readonly endpoints: readonly Endpoint[];
       readonly agentVersion: string;
+      /** At most 100, each once; those of protocols that this program does not know are left out. */
+      readonly ports: readonly DeclaredPort[];
     }
   /** `problem` is empty when the response of that version was applied. */
   | { readonly kind: 'acknowledge'; readonly version: number; readonly problem: string };
@@ -176,10 +189,30 @@ export function parseWatchRequest(bytes: Uint8Array): Parsed<WatchRequest> {
   if (subscribe === undefined) return refuse('unknown-kind');
   const { upstreams, agentVersion } = subscribe;
   if (upstreams.length > maxUpstreams || subscribe.endpoints.length > maxOwnEndpoints) return refuse('too-many-items');
+  if (subscribe.ports.length > maxOwnPorts) return refuse('too-many-items');
   if (!upstreams.every((name) => workloadNameForm.test(name))) return refuse('bad-workload-name');
   if (agentVersion.length > maxTextLength) return refuse('text-too-long');
   const endpoints = toEndpoints(subscribe.endpoints);
-  return endpoints.ok ? ok({ kind: 'subscribe', upstreams, endpoints: endpoints.value, agentVersion }) : endpoints;
+  if (!endpoints.ok) return endpoints;
+  const ports = toPorts(subscribe.ports);
+  if (!ports.ok) return ports;
+  return ok({ kind: 'subscribe', upstreams, endpoints: endpoints.value, agentVersion, ports: ports.value });
+}
+
+function toPorts(raw: readonly Decoded<typeof tables.port>[]): Parsed<readonly DeclaredPort[]> {
+  if (raw.some(({ port }) => !isPort(port)) || new Set(raw.map(({ port }) => port)).size < raw.length) {
+    return refuse('bad-port');
+  }
+  return ok(
+    raw.flatMap(({ port, protocol }) => {
+      const known = portProtocols.find((each) => each === protocol);
+      return known === undefined ? [] : [{ port, protocol: known }];
+    }),
+  );
+}
+
+function isPort(port: number): boolean {
+  return port >= 1 && port <= 65_535;
 }
 
 export function encodeWatchResponse(response: WatchResponse): Buffer {
@@ -249,9 +282,7 @@ function toTrustBundle(raw: Decoded<typeof tables.trustBundle> | undefined): Par
 /** Port 1 to 65535 and an IP address: names would be resolved by whom, and to what? */
 export function toEndpoints(raw: readonly Endpoint[]): Parsed<readonly Endpoint[]> {
   return toAll(raw, ({ host, port }) =>
-    isIP(host) !== 0 && !host.includes('%') && port >= 1 && port <= 65_535
-      ? ok({ host, port })
-      : refuse('bad-endpoint'),
+    isIP(host) !== 0 && !host.includes('%') && isPort(port) ? ok({ host, port }) : refuse('bad-endpoint'),
   );
 }
 

@@ -16,10 +16,12 @@ export const issueCertificateResponse = {
 };
 
 export const endpoint = { host: one(1, 'string'), port: one(2, 'uint32') };
+export const port = { port: one(1, 'uint32'), protocol: one(2, 'string') };
 export const subscribe = {
   upstreams: many(1, 'string'),
   endpoints: many(2, endpoint),
   agentVersion: one(3, 'string'),
+  ports: many(4, port),
 };
 export const acknowledge = { version: one(1, 'uint64'), problem: one(2, 'string') };
 export const watchRequest = { subscribe: choice(1, subscribe), acknowledge: choice(2, acknowledge) };

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { workloadSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import { parseTrustBundlePem, type TrustBundle } from '#certs/trust-bundle.ts';
-import type { PoliciesPart, WatchResponse, Workload } from '#proto/messages.ts';
+import type { DeclaredPort, PoliciesPart, WatchResponse, Workload } from '#proto/messages.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 import { describeError } from '#runtime/log.ts';
@@ -24,6 +24,8 @@ export interface ControlPlaneIdentityParts {
   readonly agentVersion: string;
   /** Names of the workloads whose endpoints the control plane shall tell. */
   readonly upstreams: readonly string[];
+  /** Of our own inbound: what the control plane is told of them. */
+  readonly ports: readonly DeclaredPort[];
   readonly store: IdentityStore;
   readonly readiness: Readiness;
   readonly stdin: AsyncIterable<Uint8Array | string>;
@@ -70,7 +72,8 @@ export async function createControlPlaneIdentity(parts: ControlPlaneIdentityPart
     : `${config.address.host}:${config.address.port}`;
   const bundle = () => store.current()?.bundle ?? pinned;
   const emit = withReadiness(parts);
-  let subscription: Subscription = { upstreams: parts.upstreams, endpoints: [], agentVersion: parts.agentVersion };
+  const { upstreams, agentVersion, ports } = parts;
+  let subscription: Subscription = { upstreams, endpoints: [], agentVersion, ports };
   const link = new ControlPlaneLink(
     {
       store,

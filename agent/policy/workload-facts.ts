@@ -1,6 +1,7 @@
 import type { InboundConfig } from '#agent/config-types.ts';
 import { trustDomainOf, type SpiffeId } from '#certs/spiffe-id.ts';
 import type { WorkloadFacts } from '#policy/model.ts';
+import { workloadLabels } from '#policy/workload-labels.ts';
 
 /** Whom documents select, outside Kubernetes: namespace by the SVID, labels by the name. */
 export function workloadFacts(
@@ -11,7 +12,7 @@ export function workloadFacts(
     trustDomain: trustDomainOf(spiffeId),
     namespace: namespaceOf(spiffeId) ?? '',
     name: workload,
-    labels: { app: workload, 'app.kubernetes.io/name': workload },
+    labels: workloadLabels(workload),
     ports: new Map(inbound?.ports.map(({ port, protocol }) => [port, protocol])),
   };
 }

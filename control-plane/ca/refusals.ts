@@ -39,6 +39,7 @@ export function issueRefusal(reason: IssueRefusalReason, retryAfterMs: number): 
     case 'bad-workload-name':
     case 'bad-spiffe-id':
     case 'bad-endpoint':
+    case 'bad-port':
     case 'bad-version':
     case 'bad-time':
     case 'bad-policy-name':

@@ -14,6 +14,7 @@ import { ok, refuse, type Result } from '#runtime/result.ts';
 import { createEndpointBook, type Holder } from './endpoints.ts';
 import type { PolicyFeed } from './policy-feed.ts';
 import { createPolicyPush, type PolicyState } from './policy-push.ts';
+import type { PortBook } from './port-book.ts';
 import { createSubscription, type Snapshot, type Subscription } from './subscription.ts';
 import { gather, throttle } from './throttle.ts';
 
@@ -24,6 +25,7 @@ export interface HubParts {
   /** Roots and settings as of now. */
   facts(): Pick<Snapshot, 'trustBundle' | 'svidLifeMs'>;
   readonly policies: PolicyFeed;
+  readonly ports: Pick<PortBook, 'declare' | 'leave'>;
 }
 
 /** Knows all agents that listen, and tells each what it asked for. */
@@ -66,7 +68,7 @@ const acknowledgeLimit: RateLimit = { burst: 200, perSecond: 50 };
 /** The same for all streams of one workload on one host, so that an agent that comes back hears of the same endpoints. */
 const listenerOf = (name: string): number => createHash('sha256').update(name).digest().readUInt32BE();
 
-export function createHub({ store, clock, emit, facts, policies }: HubParts): Hub {
+export function createHub({ store, clock, emit, facts, policies, ports }: HubParts): Hub {
   const agents = new Set<Agent>();
   const book = createEndpointBook({
     store,
@@ -113,6 +115,7 @@ export function createHub({ store, clock, emit, facts, policies }: HubParts): Hu
         if (signal.aborted) return;
         subscription.wish([...new Set(request.upstreams)]);
         await book.announce(agent, request.endpoints);
+        await ports.declare(agent, request.ports);
         await subscription.refresh();
       }
     }
@@ -149,6 +152,7 @@ export function createHub({ store, clock, emit, facts, policies }: HubParts): Hu
     } finally {
       agents.delete(agent);
       book.leave(agent);
+      ports.leave(agent);
       emit({ event: 'watch.closed', spiffeId, peer: call.peer.address });
     }
     return ok(undefined);

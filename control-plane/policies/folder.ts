@@ -18,7 +18,7 @@ const maxProblemsTold = 20;
 
 export interface PolicyFolderParts {
   readonly dir: string;
-  readonly keeper: Pick<PolicyKeeper, 'useFolder' | 'revision'>;
+  readonly keeper: Pick<PolicyKeeper, 'useFolder' | 'basis'>;
   readonly clock: Clock;
   readonly emit: Emit<ControlPlaneEvent>;
 }
@@ -31,12 +31,12 @@ export async function followPolicyFolder(
   { dir, keeper, clock, emit }: PolicyFolderParts,
   signal: AbortSignal,
 ): Promise<never> {
-  let judged = { digest: '', revision: 0, isRefused: false };
+  let judged = { digest: '', basis: '', isRefused: false };
   let told = '';
 
   async function look(): Promise<void> {
     const first = digestOf(await readFolder(dir));
-    const isOld = judged.isRefused && judged.revision !== keeper.revision(); // what was in its way may be gone
+    const isOld = judged.isRefused && judged.basis !== keeper.basis(); // what was in its way may be gone
     if (first === judged.digest && !isOld) return;
     await clock.sleep(secondReadingMs, signal);
     const reading = await readFolder(dir);
@@ -44,7 +44,7 @@ export async function followPolicyFolder(
     if (digest !== first) return look();
     const problems = reading.ok ? await use(reading.value) : [reading.reason];
     if (problems === undefined) return;
-    judged = { digest, revision: keeper.revision(), isRefused: problems.length > 0 };
+    judged = { digest, basis: keeper.basis(), isRefused: problems.length > 0 };
     tell(problems);
   }
 

@@ -2,16 +2,26 @@ import type { ControlPlaneEvent } from '#control-plane/events.ts';
 import type { Store, StoredPolicy, Writer } from '#control-plane/store/store.ts';
 import { policyKey, type PolicyRef } from '#proto/messages.ts';
 import type { ApplyPoliciesResponse, DeletePolicyResponse, PolicyFile } from '#proto/policy-messages.ts';
+import type { WorkloadFacts } from '#policy/model.ts';
 import type { Clock } from '#runtime/clock.ts';
 import type { Emit } from '#runtime/log.ts';
 import { createDraft, type DraftChange, type PolicyDraft, type PolicyNews } from './draft.ts';
 import { foreignOwner, planApply, type Applicant } from './plan.ts';
 import { readFiles } from './read.ts';
 
+/** What agents have told of their workloads' ports. */
+export interface DeclaredPorts {
+  /** Grows with each change. */
+  version(): number;
+  /** Not bound to the object. */
+  readonly workloads: () => readonly WorkloadFacts[];
+}
+
 export interface PolicyKeeperParts {
   readonly store: Store;
   /** Whose files are the rest of the documents, where there is one. */
   readonly folder: string | undefined;
+  readonly declared: DeclaredPorts;
   readonly clock: Clock;
   readonly emit: Emit<ControlPlaneEvent>;
   onNews(news: PolicyNews): void;
@@ -20,6 +30,8 @@ export interface PolicyKeeperParts {
 /** The documents of the mesh: in the store, and in memory as they are there. */
 export interface PolicyKeeper {
   revision(): number;
+  /** Another text whenever the same files might be judged differently. */
+  basis(): string;
   /** By the revision of their last change. */
   all(): readonly StoredPolicy[];
   /** All or nothing; on disk when it resolves. */
@@ -42,7 +54,7 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
-export function createPolicyKeeper({ store, folder, clock, emit, onNews }: PolicyKeeperParts): PolicyKeeper {
+export function createPolicyKeeper({ store, folder, declared, clock, emit, onNews }: PolicyKeeperParts): PolicyKeeper {
   let policies = new Map(store.policies().map((policy) => [policyKey(policy), policy]));
   let revision = store.policyRevision();
   const waiting: Job[] = [];
@@ -94,7 +106,7 @@ export function createPolicyKeeper({ store, folder, clock, emit, onNews }: Polic
     const wanted = await readFiles(files); // the slow part, outside of the turn
     if (!wanted.ok) return { revision, changes: [], problems: wanted.reason };
     return inTurn((draft, answer) => {
-      const plan = planApply(draft.policies, wanted.value, { kind, folder });
+      const plan = planApply(draft.policies, wanted.value, { kind, folder }, declared.workloads);
       if (!plan.ok) return answer({ revision: draft.revision, changes: [], problems: plan.reason });
       draft.change(plan.value);
       const changes = plan.value.changes.map((change) => ({ ...change, before: '', after: '' }));
@@ -104,12 +116,14 @@ export function createPolicyKeeper({ store, folder, clock, emit, onNews }: Polic
 
   return {
     revision: () => revision,
+    basis: () => `${revision} ${declared.version()}`,
     all: () => [...policies.values()],
     apply: (files) => apply(files, 'operator'),
     useFolder: (files) => apply(files, 'folder'),
     async check(files) {
       const wanted = await readFiles(files);
-      const plan = wanted.ok ? planApply(policies, wanted.value, { kind: 'operator', folder }) : wanted;
+      if (!wanted.ok) return { revision, changes: [], problems: wanted.reason };
+      const plan = planApply(policies, wanted.value, { kind: 'operator', folder }, declared.workloads);
       if (!plan.ok) return { revision, changes: [], problems: plan.reason };
       return { revision, changes: plan.value.changes, problems: [] };
     },

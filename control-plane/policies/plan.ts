@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StoredPolicy } from '#control-plane/store/store.ts';
+import type { WorkloadFacts } from '#policy/model.ts';
 import { maxPolicies, maxPoliciesLength, policyKey, type PolicyRef } from '#proto/messages.ts';
 import type { PolicyChange, PolicyProblem } from '#proto/policy-messages.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { unjudgeable } from './judgeable.ts';
 import { problemAt, type ReadPolicy } from './read.ts';
+import { unjudgedAtPorts } from './unjudged-ports.ts';
 
 /** By `KIND/NAMESPACE/NAME`. */
 export type Policies = ReadonlyMap<string, StoredPolicy>;
@@ -24,15 +26,20 @@ export interface Applicant {
   readonly folder: string | undefined;
 }
 
-/** Compares what is wanted with what is there. Nothing is changed by halves: any problem refuses all of it. */
+/**
+ * Compares what is wanted with what is there. Nothing is changed by halves: any problem refuses all of it. What is in force
+ * just so is not held against ports that came later: it must not keep others out.
+ */
 export function planApply(
   current: Policies,
   wanted: readonly ReadPolicy[],
   applicant: Applicant,
+  workloads: () => readonly WorkloadFacts[],
 ): Result<Plan, readonly PolicyProblem[]> {
   const problems: PolicyProblem[] = [];
   const changes: PolicyChange[] = [];
   const put: Omit<StoredPolicy, 'revision'>[] = [];
+  const changed: ReadPolicy[] = [];
   const gone = applicant.kind === 'folder' ? goneFromFolder(current, wanted) : [];
   for (const policy of wanted) {
     const { kind, namespace, name, json, file } = policy;
@@ -43,9 +50,12 @@ export function planApply(
     if (owner !== undefined) problems.push(problemAt(policy, owner));
     const outcome = outcomeOf(known, { ...document, source });
     changes.push({ ...document, outcome, before: known?.json ?? '', after: document.json });
-    if (outcome !== 'unchanged') put.push({ ...document, source });
+    if (outcome === 'unchanged') continue;
+    put.push({ ...document, source });
+    changed.push(policy);
   }
   problems.push(...wholeProblems(current, wanted, gone), ...unjudgeable(current, wanted));
+  problems.push(...unjudgedAtPorts(changed, { workloads, current, wanted }));
   return problems.length > 0 ? refuse(problems) : ok({ changes, put, gone });
 }
 

@@ -12,6 +12,8 @@ export interface ReadPolicy extends PolicyDocument {
   /** Of its name; both from 1. */
   readonly line: number;
   readonly column: number;
+  /** Of what a path in it names. */
+  readonly placeOf: (path: string) => Pick<PolicyProblem, 'line' | 'column'>;
 }
 
 /**
@@ -27,9 +29,9 @@ export async function readFiles(
     await new Promise((resolve) => setImmediate(resolve));
     const read = readPolicies(text, file);
     if (!read.ok) problems.push(...read.reason);
-    for (const { document, raw, line, column } of read.ok ? read.value : []) {
+    for (const { document, raw, ...place } of read.ok ? read.value : []) {
       const { kind, namespace, name } = document;
-      const policy = { kind, namespace, name, json: JSON.stringify(raw), file, line, column };
+      const policy = { kind, namespace, name, json: JSON.stringify(raw), file, ...place };
       const problem = problemOf(policy, policies.get(policyKey(policy)));
       if (problem !== undefined) problems.push(problemAt(policy, problem));
       policies.set(policyKey(policy), policy);

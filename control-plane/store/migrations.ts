@@ -70,6 +70,14 @@ const migrations: readonly string[] = [
   CREATE TRIGGER policy_revision_only_grows BEFORE UPDATE ON policy_revision WHEN NEW.revision <= OLD.revision
     BEGIN SELECT RAISE(ABORT, 'the revision of policies only grows'); END;
   `,
+  `
+  CREATE TABLE ports (
+    spiffe_id TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    PRIMARY KEY (spiffe_id, port, protocol)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** Brings the schema to this program's version, each step in a transaction of its own. */

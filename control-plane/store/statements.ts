@@ -2,7 +2,8 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { parseSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import { beforeFirst, nextAuditRow, type AuditRow } from '#control-plane/audit/record.ts';
 import { Fault } from '#runtime/fault.ts';
-import type { RegisteredWorkload, StoredJoinToken, StoredPolicy, Writer } from './store.ts';
+import { portProtocols } from '#proto/messages.ts';
+import type { RegisteredWorkload, StoredJoinToken, StoredPolicy, StoredPort, Writer } from './store.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
@@ -37,6 +38,13 @@ function toPolicy(row: Row): StoredPolicy {
   };
 }
 
+function toPort(row: Row): StoredPort {
+  const protocol = portProtocols.find((each) => each === row['protocol']);
+  if (protocol === undefined)
+    throw new Fault('STORE_DAMAGED', `the store holds the unknown protocol ${text(row['protocol'])}`);
+  return { spiffeId: spiffeId(row['spiffe_id']), port: Number(row['port']), protocol };
+}
+
 function toAuditRow(row: Row): AuditRow {
   return { seq: Number(row['seq']), body: text(row['body']), hash: bytes(row['hash']) };
 }
@@ -63,6 +71,9 @@ export function prepareStatements(database: DatabaseSync): Writer {
   const endpoints = sql('SELECT * FROM endpoints ORDER BY spiffe_id, host, port');
   const insertEndpoint = sql('INSERT OR IGNORE INTO endpoints VALUES (?, ?, ?)');
   const deleteEndpoint = sql('DELETE FROM endpoints WHERE spiffe_id = ? AND host = ? AND port = ?');
+  const ports = sql('SELECT * FROM ports ORDER BY spiffe_id, port, protocol');
+  const deletePorts = sql('DELETE FROM ports WHERE spiffe_id = ?');
+  const insertPort = sql('INSERT INTO ports VALUES (?, ?, ?)');
   const policies = sql('SELECT * FROM policies ORDER BY revision, kind, namespace, name');
   const policyRevision = sql('SELECT revision FROM policy_revision');
   const putPolicy = sql('INSERT OR REPLACE INTO policies VALUES (?, ?, ?, ?, ?, ?)');
@@ -114,6 +125,7 @@ export function prepareStatements(database: DatabaseSync): Writer {
         host: text(row['host']),
         port: Number(row['port']),
       })),
+    ports: () => ports.all().map(toPort),
     policies: () => policies.all().map(toPolicy),
     policyRevision: () => Number(policyRevision.get()?.['revision'] ?? 0),
     auditHead: head,
@@ -133,6 +145,10 @@ export function prepareStatements(database: DatabaseSync): Writer {
     },
     addEndpoint: ({ spiffeId: id, host, port }) => void insertEndpoint.run(id, host, port),
     removeEndpoint: ({ spiffeId: id, host, port }) => void deleteEndpoint.run(id, host, port),
+    setPorts(id, all) {
+      deletePorts.run(id);
+      for (const { port, protocol } of all) insertPort.run(id, port, protocol);
+    },
     putPolicy: ({ kind, namespace, name, json, revision, source }) =>
       void putPolicy.run(kind, namespace, name, json, revision, source),
     removePolicy: ({ kind, namespace, name }) => void deletePolicy.run(kind, namespace, name),

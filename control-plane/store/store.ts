@@ -1,5 +1,5 @@
 import type { SpiffeId } from '#certs/spiffe-id.ts';
-import type { Endpoint, PolicyDocument, PolicyRef } from '#proto/messages.ts';
+import type { DeclaredPort, Endpoint, PolicyDocument, PolicyRef } from '#proto/messages.ts';
 import type { AuditEntry, AuditRow } from '#control-plane/audit/record.ts';
 
 export type AuthorityKind = 'root' | 'intermediate';
@@ -47,6 +47,10 @@ export interface StoredEndpoint extends Endpoint {
   readonly spiffeId: SpiffeId;
 }
 
+export interface StoredPort extends DeclaredPort {
+  readonly spiffeId: SpiffeId;
+}
+
 export interface StoredPolicy extends PolicyDocument {
   /** Of the mesh, when it was last changed. */
   readonly revision: number;
@@ -67,6 +71,8 @@ export interface Reader {
   /** Whose certificates held this key (hex thumbprint) so far. */
   ownerOfKey(keyThumbprint: string): SpiffeId | undefined;
   endpoints(): readonly StoredEndpoint[];
+  /** As last declared. A port at which agents of a workload take different things is there once for each. */
+  ports(): readonly StoredPort[];
   /** By the revision of their last change. */
   policies(): readonly StoredPolicy[];
   /** Counts the changes of policies; 0 before the first. */
@@ -87,6 +93,8 @@ export interface Writer extends Reader {
   addCertificate(certificate: IssuedCertificate): void;
   addEndpoint(endpoint: StoredEndpoint): void;
   removeEndpoint(endpoint: StoredEndpoint): void;
+  /** In the place of all that the workload had. */
+  setPorts(spiffeId: SpiffeId, ports: readonly DeclaredPort[]): void;
   /** New, or in place of the one with these names. */
   putPolicy(policy: StoredPolicy): void;
   removePolicy(ref: PolicyRef): void;

@@ -100,6 +100,7 @@ async function startIdentity() {
       stateDir: undefined,
     },
     ...{ workload: 'prices', trustDomain: 'shop.example', agentVersion: '0', upstreams: ['orders'] },
+    ports: [{ port: 7002, protocol: 'tcp' }],
     ...{ store, readiness, stdin: Readable.from(['first-token\n']), clock, createClient, random: () => 0.5 },
     onWorkloads: (workloads) => void told.push(workloads),
     openPolicies: openNoPolicies,
@@ -127,7 +128,10 @@ describe('the watch', () => {
     const { until, watching, told, identity, ca } = await startIdentity();
     await until(() => expect(watching()).toHaveLength(1));
     const [channel] = watching();
-    expect(channel!.received).toEqual([{ kind: 'subscribe', upstreams: ['orders'], endpoints: [], agentVersion: '0' }]);
+    const ports = [{ port: 7002, protocol: 'tcp' }];
+    expect(channel!.received).toEqual([
+      { kind: 'subscribe', upstreams: ['orders'], endpoints: [], agentVersion: '0', ports },
+    ]);
     expect(channel!.bundle().roots).toEqual(ca.bundle.roots);
     channel!.push({ kind: 'workloads', version: 1, workloads: [] });
     await until(() => expect(told).toEqual([[]]));
@@ -137,6 +141,7 @@ describe('the watch', () => {
     expect(channel!.received.at(-1)).toMatchObject({
       kind: 'subscribe',
       endpoints: [{ host: '127.0.0.1', port: 15008 }],
+      ports,
     });
   });
 
@@ -237,7 +242,7 @@ test.each([
       joinToken: { kind: 'stdin' },
       stateDir: undefined,
     },
-    ...{ workload: 'prices', trustDomain: 'shop.example', agentVersion: '0', upstreams: [], store, clock },
+    ...{ workload: 'prices', trustDomain: 'shop.example', agentVersion: '0', upstreams: [], ports: [], store, clock },
     ...{ readiness: createReadiness(store, clock), stdin: Readable.from([]), random: () => 0.5 },
     openPolicies: openNoPolicies,
     ...{ onWorkloads: () => undefined, emit: () => undefined, createClient: () => expect.fail('nobody is dialled') },

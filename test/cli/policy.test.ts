@@ -112,7 +112,7 @@ test('eastwest policy status names who is behind, and ends with 3 while somebody
   const leave = new AbortController();
   onTestFinished(() => leave.abort());
   const stream = mesh.client(await mesh.join('prices')).watch(leave.signal);
-  await stream.send({ kind: 'subscribe', upstreams: [], endpoints: [], agentVersion: 'test' });
+  await stream.send({ kind: 'subscribe', upstreams: [], endpoints: [], agentVersion: 'test', ports: [] });
   const answers = { problem: '' };
   void (async () => {
     for await (const { version, kind } of stream.messages) {

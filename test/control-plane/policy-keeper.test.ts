@@ -35,12 +35,19 @@ describe('an apply', () => {
   });
 
   test('is kept over a restart, and every change is in the audit log', async () => {
-    const { keeper, store, emit, apply } = openPolicyStage();
+    const { keeper, store, ports: declared, emit, apply } = openPolicyStage();
     await apply(allowText('cart'));
     await apply(allowText('cart', { path: '/other' }));
     await keeper.delete(cart);
     await apply(allowText('orders'));
-    const reborn = createPolicyKeeper({ store, folder: undefined, clock: systemClock, emit, onNews: () => undefined });
+    const reborn = createPolicyKeeper({
+      store,
+      folder: undefined,
+      declared,
+      clock: systemClock,
+      emit,
+      onNews: () => undefined,
+    });
     expect(reborn.revision()).toBe(4);
     expect(reborn.all()).toEqual(keeper.all());
     const rows = [...store.auditRows()].map(({ body }) => JSON.parse(body) as Record<string, unknown>);
@@ -80,11 +87,11 @@ describe('an apply', () => {
   });
 
   test('of many at once is written together, each with its own revision, news and audit record', async () => {
-    const { store, emit } = openPolicyStage();
+    const { store, ports: declared, emit } = openPolicyStage();
     const news: number[] = [];
     let writes = 0;
     const counting: Store = { ...store, write: (work) => ((writes += 1), store.write(work)) };
-    const parts = { store: counting, folder: undefined, clock: systemClock, emit };
+    const parts = { store: counting, folder: undefined, declared, clock: systemClock, emit };
     const keeper = createPolicyKeeper({ ...parts, onNews: ({ revision }) => news.push(revision) });
     const applied = Array.from({ length: 20 }, (_none, index) =>
       keeper.apply(file(allowText(index % 2 === 0 ? 'cart' : 'web', { path: `/${index}` }))),
@@ -101,14 +108,14 @@ describe('an apply', () => {
   });
 
   test('that cannot be written changes nothing, also of those that were written with it, and the next one goes on', async () => {
-    const { store, emit } = openPolicyStage();
+    const { store, ports: declared, emit } = openPolicyStage();
     let isFull = true;
     const full: Store = {
       ...store,
       write: (work) => (isFull ? Promise.reject(new Error('disk full')) : store.write(work)),
     };
     const news: number[] = [];
-    const parts = { store: full, folder: undefined, clock: systemClock, emit };
+    const parts = { store: full, folder: undefined, declared, clock: systemClock, emit };
     const keeper = createPolicyKeeper({ ...parts, onNews: ({ revision }) => news.push(revision) });
     const both = await Promise.allSettled([keeper.apply(file(allowText('a'))), keeper.apply(file(allowText('b')))]);
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
@@ -158,9 +165,16 @@ describe('documents that come from a folder', () => {
   });
 
   test('belong to the operator once no folder is followed', async () => {
-    const { keeper, store, emit } = openPolicyStage('/etc/policies');
+    const { keeper, store, ports: declared, emit } = openPolicyStage('/etc/policies');
     await keeper.useFolder(file(allowText('cart')));
-    const next = createPolicyKeeper({ store, folder: undefined, clock: systemClock, emit, onNews: () => undefined });
+    const next = createPolicyKeeper({
+      store,
+      folder: undefined,
+      declared,
+      clock: systemClock,
+      emit,
+      onNews: () => undefined,
+    });
     expect(await next.delete(cart)).toEqual({ revision: 2, problem: '' });
   });
 });

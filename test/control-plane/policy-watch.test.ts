@@ -28,7 +28,7 @@ async function listen(mesh: TestControlPlane, workload: string, judge: Judge = (
     emit: () => undefined,
   });
   const take = book.openStream();
-  await stream.send({ kind: 'subscribe', upstreams: [], endpoints: [], agentVersion: 'test' });
+  await stream.send({ kind: 'subscribe', upstreams: [], endpoints: [], agentVersion: 'test', ports: [] });
   void (async () => {
     for await (const message of stream.messages) {
       heard.push(message);

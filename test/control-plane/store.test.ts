@@ -41,6 +41,11 @@ test('what was written is there after a restart, readable by its owner only', as
     writer.addJoinToken({ id: 't', secretHash: Buffer.of(1), spiffeId: prices, expiresAtMs: 10 });
     writer.addCertificate(certificate);
     writer.addEndpoint({ spiffeId: prices, host: '127.0.0.1', port: 1 });
+    writer.setPorts(prices, [{ port: 9, protocol: 'http2' }]);
+    writer.setPorts(prices, [
+      { port: 1, protocol: 'auto' },
+      { port: 1, protocol: 'tcp' },
+    ]);
   });
   store.close();
   expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -51,6 +56,10 @@ test('what was written is there after a restart, readable by its owner only', as
   expect(store.joinToken('t')).toMatchObject({ spiffeId: prices, usedAtMs: undefined });
   expect(store.ownerOfKey('k1')).toBe(prices);
   expect(store.endpoints()).toEqual([{ spiffeId: prices, host: '127.0.0.1', port: 1 }]);
+  expect(store.ports()).toEqual([
+    { spiffeId: prices, port: 1, protocol: 'auto' },
+    { spiffeId: prices, port: 1, protocol: 'tcp' },
+  ]);
   expect(verifyAuditChain(store.auditRows())).toMatchObject({ ok: true, value: { records: 1 } });
 });
 
@@ -99,11 +108,28 @@ describe('policies', () => {
     await store.write(register);
     store.close();
     const database = new DatabaseSync(path);
-    database.exec('DROP TABLE policies; DROP TABLE policy_revision; DELETE FROM schema_version WHERE version = 2');
+    database.exec('DROP TABLE ports; DROP TABLE policies; DROP TABLE policy_revision');
+    database.exec('DELETE FROM schema_version WHERE version >= 2');
     database.close();
     store = openStore(path);
     expect([store.policies(), store.policyRevision(), store.workloads().length]).toEqual([[], 0, 1]);
   });
+});
+
+test('ports find room in a store of the version before them, and one that is damaged says so', async () => {
+  await store.write(register);
+  store.close();
+  const database = new DatabaseSync(path);
+  database.exec('DROP TABLE ports; DELETE FROM schema_version WHERE version >= 3');
+  database.close();
+  store = openStore(path);
+  expect([store.ports(), store.workloads().length]).toEqual([[], 1]);
+  store.close();
+  const damaged = new DatabaseSync(path);
+  damaged.exec(`INSERT INTO ports VALUES ('${prices}', 1, 'quic')`);
+  damaged.close();
+  store = openStore(path);
+  expect(() => store.ports()).toThrow(expect.objectContaining({ code: 'STORE_DAMAGED' }));
 });
 
 describe('writes of one turn', () => {

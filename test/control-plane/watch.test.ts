@@ -34,7 +34,7 @@ async function listen(
   const stream: WatchStream = mesh.client(await mesh.join(workload)).watch(stop.signal);
   const heard: WatchResponse[] = [];
   const say = ({ upstreams = [], endpoints = [] }: typeof wish) =>
-    stream.send({ kind: 'subscribe', upstreams, endpoints, agentVersion: 'test' });
+    stream.send({ kind: 'subscribe', upstreams, endpoints, agentVersion: 'test', ports: [] });
   await say(wish);
   const ended = (async () => {
     for await (const message of stream.messages) {
@@ -161,7 +161,7 @@ describe('a workload gone bad', () => {
       if (index % 40 === 0) await systemClock.sleep(50);
       const stream = client.watch(stop.signal);
       const endpoints = all.slice(index * 16, index * 16 + 16);
-      void stream.send({ kind: 'subscribe', upstreams: [], endpoints, agentVersion: 'bad' });
+      void stream.send({ kind: 'subscribe', upstreams: [], endpoints, agentVersion: 'bad', ports: [] });
       void (async () => {
         for await (const message of stream.messages) void message;
       })().catch((error: unknown) => {

@@ -31,27 +31,29 @@ test('policies reach an agent, one that it cannot judge is refused by name, and 
   const allowTcp = allowText('cart').replace(/operation: \{.*\}/, 'operation: { ports: ["7002"] } }');
 
   {
+    expect(await apply(allowText('cart'))).toMatchObject({ code: 0 }); // methods and paths on a port that nobody knows yet
     await using agent = await startReadyAgent(config);
-    await agent.event('policies.applied', ({ revision, documents }) => revision === 0 && documents === 0);
-    const order = agent.events.map(({ event }) => event);
-    expect(order.indexOf('policies.applied'), 'nobody is let in before').toBeLessThan(order.indexOf('listener.open'));
-    expect(await apply(allowTcp)).toMatchObject({ code: 0, stderr: '' });
-    await agent.event('policies.applied', ({ revision, documents }) => revision === 1 && documents === 1);
-    await expect.poll(async () => (await eastwest('policy', 'status')).code).toBe(0);
-
-    expect(await apply(allowText('cart'))).toMatchObject({ code: 0 }); // methods and paths on a TCP port
-    const refused = await agent.event('policies.refused', ({ revision }) => revision === 2);
+    const refused = await agent.event('policies.refused', ({ revision }) => revision === 1);
     expect(refused.problem).toContain('spec.rules[0].to[0].operation.');
+    const order = agent.events.map(({ event }) => event);
+    expect(order.indexOf('policies.refused'), 'nobody is let in before').toBeLessThan(order.indexOf('listener.open'));
     await expect
-      .poll(async () => (await eastwest('policy', 'status')).stdout)
-      .toMatch(/prices +1 +0 +1\nprices at .* has revision 1, behind for \d+s, refused: .*spec\.rules\[0\]/);
+      .poll(async () => (await eastwest('policy', 'status')).stdout, { timeout: 10_000 })
+      .toMatch(/prices +1 +0 +1\nprices at .* has none, behind for \d+s, refused: .*spec\.rules\[0\]/);
+
+    const known = await apply(allowText('cart', { path: '/other' }));
+    expect(known).toMatchObject({ code: 1, stderr: expect.stringContaining('on port 7002 of default/prices') });
+    expect(known.stderr).toMatch(/policies\.yaml:8:\d+ spec\.rules\[0\]\.to\[0\]\.operation\.\w+/);
+    expect(await apply(allowTcp)).toMatchObject({ code: 0, stderr: '' });
+    await agent.event('policies.applied', ({ revision, documents }) => revision === 2 && documents === 1);
+    await expect.poll(async () => (await eastwest('policy', 'status')).code, { timeout: 10_000 }).toBe(0);
     await controlPlane.kill();
     expect(await agent.stop()).toBe(0);
   }
 
   await using again = startAgent(config);
   const resumed = await again.event('policies.resumed');
-  expect(resumed).toMatchObject({ revision: 1, documents: 1 });
+  expect(resumed).toMatchObject({ revision: 2, documents: 1 });
   await again.event('agent.ready');
   const names = again.events.map(({ event }) => event);
   expect(names.indexOf('policies.resumed')).toBeLessThan(names.indexOf('listener.open'));

@@ -42,9 +42,24 @@ test('a policy that is applied decides within a second, also about what is open 
   line.write('again\n');
   await once(line, 'data');
 
+  const everywhere = join(mesh.folder, 'everywhere.yaml');
+  writeFileSync(
+    everywhere,
+    document('everywhere', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/a] } }] }] }'),
+  );
+  for (const verb of ['apply', 'diff']) {
+    const { code, stderr } = await policy(verb, everywhere);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${everywhere}:4:`);
+    expect(stderr).toContain(`port ${mesh.ports.echo.tcp} of default/echo, which speaks TCP`);
+  }
+  line.write('and again\n');
+  await once(line, 'data');
+
   const applied = performance.now();
+  const closed = new Promise((resolve) => line.once('close', resolve)); // perhaps before the command has ended
   await shut('no-lines', `{ ports: ['${mesh.ports.echo.tcp}'] }`);
-  await new Promise((resolve) => line.once('close', resolve));
+  await closed;
   expect(performance.now() - applied).toBeLessThan(5_000); // the command's own start counts here
   expect((await policy('status')).code).toBe(0);
   expect(await policy('delete', 'AuthorizationPolicy/default/no-admin')).toMatchObject({ code: 0 });

@@ -167,7 +167,7 @@ describe('calls end', () => {
 });
 
 describe('a watch', () => {
-  const subscribe = { kind: 'subscribe', upstreams: ['orders'], endpoints: [], agentVersion: '1' } as const;
+  const subscribe = { kind: 'subscribe', upstreams: ['orders'], endpoints: [], agentVersion: '1', ports: [] } as const;
 
   test('carries both directions, and ends when the SVID behind it expires', async () => {
     await using fake = await startFakeControlPlane();

@@ -39,6 +39,31 @@ describe('what an agent may say', () => {
     [{ subscribe: { endpoints: [{ host: '127.0.0.1', port: 0 }] } }, 'bad-endpoint'],
     [{ subscribe: { endpoints: [{ host: '127.0.0.1', port: 65_536 }] } }, 'bad-endpoint'],
     [{ subscribe: { agentVersion: 'x'.repeat(501) } }, 'text-too-long'],
+    [
+      {
+        subscribe: {
+          ports: [
+            { port: 1, protocol: 'tcp' },
+            { port: 65_535, protocol: 'auto' },
+          ],
+        },
+      },
+      'accepted',
+    ],
+    [{ subscribe: { ports: Array.from({ length: 101 }, (_none, index) => ({ port: index + 1 })) } }, 'too-many-items'],
+    [{ subscribe: { ports: [{ port: 0, protocol: 'tcp' }] } }, 'bad-port'],
+    [{ subscribe: { ports: [{ port: 65_536, protocol: 'tcp' }] } }, 'bad-port'],
+    [
+      {
+        subscribe: {
+          ports: [
+            { port: 1, protocol: 'tcp' },
+            { port: 1, protocol: 'http' },
+          ],
+        },
+      },
+      'bad-port',
+    ],
     [{ acknowledge: { version: 1, problem: 'x'.repeat(501) } }, 'text-too-long'],
     [{ acknowledge: { version: 1 } }, 'accepted'],
     [{}, 'unknown-kind'],
@@ -108,10 +133,51 @@ describe('what a control plane may say', () => {
 });
 
 test.each([
-  { kind: 'subscribe', upstreams: ['prices', 'orders'], endpoints: [endpoint], agentVersion: '0.1.0' },
+  {
+    kind: 'subscribe',
+    upstreams: ['prices', 'orders'],
+    endpoints: [endpoint],
+    agentVersion: '0.1.0',
+    ports: [{ port: 7002, protocol: 'tcp' }],
+  },
   { kind: 'acknowledge', version: 3, problem: 'no' },
 ] satisfies messages.WatchRequest[])('$kind is read as it was written', (request) => {
   expect(messages.parseWatchRequest(messages.encodeWatchRequest(request))).toEqual({ ok: true, value: request });
+});
+
+describe('a wish from before ports were told of', () => {
+  const old = Buffer.from(
+    '0a1f 0a06 707269636573 120e 0a09 3132372e302e302e31 10a075 1a05 302e312e30'.replaceAll(' ', ''),
+    'hex',
+  );
+
+  test('is read as ever, with no ports', () => {
+    expect(messages.parseWatchRequest(old)).toEqual({
+      ok: true,
+      value: { kind: 'subscribe', upstreams: ['prices'], endpoints: [endpoint], agentVersion: '0.1.0', ports: [] },
+    });
+  });
+
+  test('is what a new agent without ports says, byte for byte', () => {
+    const wish = { upstreams: ['prices'], endpoints: [endpoint], agentVersion: '0.1.0', ports: [] };
+    expect(messages.encodeWatchRequest({ kind: 'subscribe', ...wish })).toEqual(old);
+  });
+
+  test('is what an old control plane reads of a new one', () => {
+    const { ports: _unknown, ...older } = tables.subscribe;
+    const wish = { upstreams: ['prices'], endpoints: [endpoint], agentVersion: '0.1.0' };
+    const bytes = encode(tables.subscribe, { ...wish, ports: [{ port: 7002, protocol: 'tcp' }] });
+    expect(decode(older, bytes)).toEqual({ ok: true, value: wish });
+  });
+});
+
+test('a port of a protocol of tomorrow is one of which nothing is known', () => {
+  const ports = [
+    { port: 1, protocol: 'quic' },
+    { port: 2, protocol: 'tcp' },
+  ];
+  const read = messages.parseWatchRequest(encode(tables.watchRequest, { subscribe: { ports } }));
+  expect(read).toMatchObject({ ok: true, value: { ports: [{ port: 2, protocol: 'tcp' }] } });
 });
 
 test.each([
@@ -156,7 +222,8 @@ test('the largest wish that is allowed fits into a request', () => {
     port: 65_535,
   }));
   const upstreams = Array.from({ length: 1000 }, (_none, index) => `${'x'.repeat(59)}${1000 + index}`);
-  const request = { kind: 'subscribe', upstreams, endpoints, agentVersion: 'v'.repeat(500) } as const;
+  const ports = Array.from({ length: 100 }, (_none, index) => ({ port: 65_535 - index, protocol: 'http2' }) as const);
+  const request = { kind: 'subscribe', upstreams, endpoints, agentVersion: 'v'.repeat(500), ports } as const;
   const bytes = messages.encodeWatchRequest(request);
   expect(messages.parseWatchRequest(bytes)).toEqual({ ok: true, value: request });
   expect(bytes.length).toBeLessThan(maxRequestBytes);

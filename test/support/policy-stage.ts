@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest';
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
 import { createPolicyFeed, type PolicyFeed } from '#control-plane/discovery/policy-feed.ts';
 import { createPolicyKeeper, type PolicyKeeper } from '#control-plane/policies/keeper.ts';
+import { createPortBook, type PortBook } from '#control-plane/discovery/port-book.ts';
 import { openStore } from '#control-plane/store/sqlite.ts';
 import type { Store } from '#control-plane/store/store.ts';
 import { systemClock } from '#runtime/system-clock.ts';
@@ -13,6 +14,7 @@ export interface PolicyStage {
   readonly store: Store;
   readonly keeper: PolicyKeeper;
   readonly feed: PolicyFeed;
+  readonly ports: PortBook;
   readonly events: readonly ControlPlaneEvent[];
   readonly emit: (event: ControlPlaneEvent) => void;
   /** Applies texts as files `0.yaml`, `1.yaml`, …; throws what was refused. */
@@ -30,11 +32,16 @@ export function openPolicyStage(folder?: string): PolicyStage {
   const events: ControlPlaneEvent[] = [];
   const emit = (event: ControlPlaneEvent): void => void events.push(event);
   const feed = createPolicyFeed(store.policies(), store.policyRevision());
-  const keeper = createPolicyKeeper({ store, folder, clock: systemClock, emit, onNews: (news) => feed.take(news) });
+  const ports = createPortBook({ store, clock: systemClock, emit });
+  const keeper = createPolicyKeeper({
+    ...{ store, folder, declared: ports, clock: systemClock, emit },
+    onNews: (news) => feed.take(news),
+  });
   return {
     store,
     keeper,
     feed,
+    ports,
     events,
     emit,
     async apply(...texts) {

@@ -74,7 +74,7 @@ async function runIdentity(
       ...{ kind: 'control-plane', address: { host: '127.0.0.1', port }, trustBundlePath },
       ...{ joinToken: { kind: 'stdin' }, stateDir: undefined },
     },
-    ...{ workload: 'prices', trustDomain: 'shop.example', agentVersion: 'test', upstreams: [], store },
+    ...{ workload: 'prices', trustDomain: 'shop.example', agentVersion: 'test', upstreams: [], ports: [], store },
     readiness: createReadiness(store, systemClock),
     stdin: linesOf('token-of-prices'),
     onWorkloads: () => undefined,
