@@ -1,4 +1,3 @@
-import { takeSeat } from '#agent/ceiling.ts';
 import type { InboundPortConfig } from '#agent/config-types.ts';
 import { defaultQueue } from '#agent/defaults.ts';
 import { serveH1 } from '#agent/http/h1-server.ts';
@@ -12,25 +11,21 @@ import type { HttpConnection, HttpService } from '#agent/http/service.ts';
 import { connectTcp } from '#agent/pipe/connect-tcp.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { openHttpSession, outsiderRoom } from '#agent/protocol/open-http-session.ts';
-import { createFarEnd, type FarEnd } from '#agent/protocol/far-end.ts';
-import { HttpAnswerGuard } from '#agent/protocol/http-answer-guard.ts';
 import { serveDetected } from '#agent/protocol/serve-detected.ts';
 import { serveOpaque } from '#agent/protocol/serve-opaque.ts';
-import { ok, refuse, unreachable, type Result } from '#runtime/result.ts';
-import { announce } from './announce.ts';
+import { unreachable } from '#runtime/result.ts';
 import { AppSessions } from './app-sessions.ts';
 import { AutoApp } from './auto-app.ts';
 import type { CallerParts, InboundParts, Proof } from './inbound-parts.ts';
 import { shareKey } from './inbound-peer.ts';
 import { NamedPortHttp } from './named-port-http.ts';
+import { openOpaqueApp, type OnOpened } from './opaque-app.ts';
 import { OwnApp } from './own-app.ts';
 import type { PeerShare } from './peer-shares.ts';
-import { PortJudge, type Permit, type Refusal, type Standing } from './permit.ts';
 import { PortHttp } from './port-http.ts';
 import { createInboundReport } from './plaintext-report.ts';
-import type { AppProblem, InboundReport } from './report.ts';
+import type { AppProblem } from './report.ts';
 
-export type { FarEnd } from '#agent/protocol/far-end.ts';
 export type { Proof } from './inbound-parts.ts';
 
 /** Why a stream is refused before its port is asked. `bad-target`: it was over before it began. */
@@ -44,7 +39,7 @@ export interface InboundCaller {
   serve(pipe: Pipe, port: InboundPortConfig): HttpConnection;
   /**
    * Opens the app's opaque port before the caller is told; calls back once, at once or later, unless the function it
-   * gives was called first. A refusal has been counted and logged.
+   * gives was called first.
    */
   openOpaque(port: InboundPortConfig, onOpened: OnOpened): () => void;
   /** Counts and logs a stream to that port that does not come to be one; gives what the peer is told. */
@@ -54,8 +49,6 @@ export interface InboundCaller {
   /** The connection is over: what is kept open to the app is let go. */
   close(): void;
 }
-
-export type OnOpened = (opened: Result<FarEnd, Answer>) => void;
 
 export function createInboundCaller(parts: InboundParts, proof: Proof): InboundCaller {
   return new Caller(parts, proof);
@@ -96,8 +89,7 @@ class Caller implements InboundCaller {
   serve(pipe: Pipe, port: InboundPortConfig): HttpConnection {
     const parts = this.#parts;
     const session = this.#proof.peer.spiffeId === undefined ? { ...parts, room: outsiderRoom } : parts;
-    const openOpaque = (onOpened: (farEnd: FarEnd | undefined) => void) =>
-      this.openOpaque(port, (opened) => onOpened(opened.ok ? opened.value : undefined));
+    const openOpaque = (onOpened: OnOpened) => this.openOpaque(port, onOpened);
     if (this.isOpaque(port)) return serveOpaque(pipe, openOpaque);
     return serveDetected(pipe, {
       clock: parts.clock,
@@ -110,33 +102,8 @@ class Caller implements InboundCaller {
   }
 
   openOpaque(port: InboundPortConfig, onOpened: OnOpened): () => void {
-    const { peer } = this.#proof;
-    const report = createInboundReport(this.#parts, peer, port.port);
-    report.begun();
-    const judge = new PortJudge(this.#parts.policy, port.port);
-    const standing = judge.standing(peer, this.#parts.clock.now());
-    const permit = standing.ok ? this.#permitOf(judge, standing.value, report) : standing;
-    if (permit.ok) {
-      this.#notePeer(port);
-      report.permitted('opaque', '');
-      return this.#openApp(permit.value, { port, report, judge, onOpened });
-    }
-    onOpened(refuse(this.#keep(report.denied(permit.reason, 'opaque'), permit.reason, port.port)));
-    return () => undefined;
-  }
-
-  /** So that the answer's decision can be explained. */
-  #keep(answer: Answer, refusal: Refusal, port: number): Answer {
-    const { clock, policy, refusals } = this.#parts;
-    const call = { principal: this.#proof.peer.spiffeId, port, http: undefined };
-    refusals.keep(answer.decisionId, { atMs: clock.now(), refusal, call, policy: policy() });
-    return answer;
-  }
-
-  #permitOf(judge: PortJudge, standing: Standing, report: InboundReport): Result<Permit, Refusal> {
-    const { permit, notes } = judge.judge(standing, undefined);
-    report.noted(notes);
-    return permit;
+    const order = { port, speaks: this.isOpaque(port) ? 'bytes' : 'perhaps-http', onOpened } as const;
+    return openOpaqueApp(order, this.#parts, this.#proof);
   }
 
   refuse(reason: StreamRefusal, port: number): Answer {
@@ -158,36 +125,6 @@ class Caller implements InboundCaller {
     this.#share.leave();
     for (const app of this.#http1Apps.values()) app.close();
     for (const { sessions } of this.#http2Apps.values()) sessions.close();
-  }
-
-  #openApp(_permit: Permit, order: OpaqueOrder): () => void {
-    const { port, report, judge, onOpened } = order;
-    const { clock, streams } = this.#parts;
-    if (streams.isFull) {
-      onOpened(refuse(report.notAdmitted('too-many-requests', 'opaque')));
-      return () => undefined;
-    }
-    const leave = takeSeat(streams);
-    const dial = dialBy((signal) => connectTcp(port.app, { clock, signal }));
-    const stop = dial((opened) => {
-      if (!opened.ok) {
-        leave();
-        return onOpened(refuse(report.notAdmitted(opened.reason, 'opaque')));
-      }
-      report.answered();
-      announce(opened.value, port, this.#proof);
-      const isRevoked = (): boolean => {
-        const refusal = judge.refusalOf(this.#proof.peer, undefined, clock.now());
-        if (refusal !== undefined) this.#keep(report.revoked(refusal), refusal, port.port);
-        return refusal !== undefined;
-      };
-      const app = this.isOpaque(port) ? opened.value : new HttpAnswerGuard(opened.value, () => report.httpUnread());
-      onOpened(ok(createFarEnd(app, report, { clock, onOver: leave, isRevoked })));
-    });
-    return () => {
-      leave();
-      stop();
-    };
   }
 
   /** For an HTTP/1.1 caller: a connection to the app of its own, so that nobody else's bytes are ever on it. */
@@ -268,13 +205,6 @@ class Caller implements InboundCaller {
         onDialed(dialed);
       });
   }
-}
-
-interface OpaqueOrder {
-  readonly port: InboundPortConfig;
-  readonly report: InboundReport;
-  readonly judge: PortJudge;
-  readonly onOpened: OnOpened;
 }
 
 interface H2App {

@@ -93,7 +93,7 @@ export class TunnelStream implements H2StreamHandler, PipeOwner {
     this.#cancel = this.#streams.caller.openOpaque(port, (opened) => {
       this.#cancel = undefined;
       if (this.#isOver) return opened.ok && opened.value.letGo();
-      if (!opened.ok) return this.#refuse(pipe, opened.reason);
+      if (!opened.ok) return this.#refuse(pipe, opened.reason.tell());
       this.#stream.headers(accepted, false);
       this.#served = opened.value.join(pipe);
     });

@@ -10,6 +10,7 @@ import { serveDetected, type ProtocolServers } from '#agent/protocol/serve-detec
 import { serveOpaque } from '#agent/protocol/serve-opaque.ts';
 import { openHttpSession } from '#agent/protocol/open-http-session.ts';
 import type { Clock } from '#runtime/clock.ts';
+import { ok, refuse } from '#runtime/result.ts';
 import type { OutboundProblem } from './answers.ts';
 import { UpstreamRoute } from './capture/upstreams.ts';
 import { OutboundHttp } from './outbound-http.ts';
@@ -67,7 +68,7 @@ export function servePastTheMesh(pipe: Pipe, parts: OutboundParts, address: Addr
 function openOpaqueBy(dial: Dial<OutboundProblem>, report: OutboundReport, clock: Clock): OpenOpaque {
   return (onOpened) =>
     dial((opened) => {
-      if (!opened.ok) report.neverOpened(opened.reason);
-      onOpened(opened.ok ? createFarEnd(opened.value, report, { clock }) : undefined);
+      if (opened.ok) return onOpened(ok(createFarEnd(opened.value, report, { clock, letGoBy: 'cut' })));
+      return onOpened(refuse({ tell: () => report.neverOpened(opened.reason) }));
     });
 }

@@ -1,7 +1,9 @@
 import type { HttpConnection, StreamEnd } from '#agent/http/service.ts';
+import { deafReader } from '#agent/pipe/deaf-reader.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import { splice } from '#agent/pipe/splice.ts';
 import type { Clock } from '#runtime/clock.ts';
+import type { Result } from '#runtime/result.ts';
 import { letGo } from './let-go.ts';
 
 /** The far end of an opaque stream, open and unread. Either `join` or `letGo` is called, once. */
@@ -15,11 +17,17 @@ export interface FarEnd {
   isRevoked(): boolean;
 }
 
+/** The far end cannot be had. Nobody has heard of that yet: perhaps nobody wanted it. */
+export interface NotOpened {
+  /** Counts and logs it; called once at most. */
+  tell(): void;
+}
+
 /**
- * Opens the far end and calls back once, at once or later; undefined: it cannot be had, which has been counted and
- * logged. The function it gives stops the attempt, and then nothing is called.
+ * Opens the far end and calls back once, at once or later. The function it gives stops the attempt, and then nothing is
+ * called.
  */
-export type OpenOpaque = (onOpened: (farEnd: FarEnd | undefined) => void) => () => void;
+export type OpenOpaque = (onOpened: (opened: Result<FarEnd, NotOpened>) => void) => () => void;
 
 /** Who keeps the books of opaque streams. */
 export interface OpaqueReport {
@@ -27,19 +35,24 @@ export interface OpaqueReport {
   upgradeEnded(end: StreamEnd): void;
 }
 
-/** `onOver`: the far end is joined or let go, and closed. Called once. `isRevoked`: it is not allowed any more. */
+export interface FarEndOptions {
+  readonly clock: Clock;
+  /** The far end is joined or let go, and closed. Called once. */
+  readonly onOver?: () => void;
+  /** It is not allowed any more, and how that is told of a stream that runs. */
+  readonly revocation?: () => NotOpened | undefined;
+  /** `cut`: the other end is an agent, which must not take an end for a stream that ended. */
+  readonly letGoBy?: 'end' | 'cut';
+}
+
 export function createFarEnd(
   pipe: Pipe,
   report: OpaqueReport,
-  {
-    clock,
-    onOver,
-    isRevoked = never,
-  }: { readonly clock: Clock; readonly onOver?: () => void; readonly isRevoked?: () => boolean },
+  { clock, onOver, revocation = never, letGoBy = 'end' }: FarEndOptions,
 ): FarEnd {
   return {
     pipe,
-    isRevoked,
+    isRevoked: () => revocation() !== undefined,
     join(caller) {
       report.opened();
       const startedMs = clock.monotonic();
@@ -53,7 +66,10 @@ export function createFarEnd(
         },
       });
       const reconsider = (): void => {
-        if (isRevoked()) joined.cut();
+        const revoked = revocation();
+        if (revoked === undefined) return;
+        revoked.tell();
+        joined.cut();
       };
       reconsider(); // meanwhile the rules may have changed
       return {
@@ -64,11 +80,13 @@ export function createFarEnd(
     },
     letGo() {
       onOver?.();
-      letGo(pipe, clock);
+      if (letGoBy === 'end') return letGo(pipe, clock);
+      pipe.reader = deafReader;
+      return pipe.cut();
     },
   };
 }
 
-function never(): boolean {
-  return false;
+function never(): undefined {
+  return undefined;
 }

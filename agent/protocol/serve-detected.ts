@@ -3,10 +3,11 @@ import type { HttpConnection } from '#agent/http/service.ts';
 import { noBytes } from '#agent/pipe/no-bytes.ts';
 import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
+import type { Result } from '#runtime/result.ts';
 import { detectProtocol } from './detect.ts';
 import { FirstLineGuard } from './first-line-guard.ts';
 import { letGo } from './let-go.ts';
-import type { FarEnd, OpenOpaque } from './far-end.ts';
+import type { FarEnd, NotOpened, OpenOpaque } from './far-end.ts';
 
 /** Who serves a connection once its protocol is known. Each makes itself the pipe's reader and resumes it. */
 export interface ProtocolServers {
@@ -26,7 +27,8 @@ const partialMs = 500;
 
 /**
  * Serves a connection by what its first bytes are. A silent caller of a port that may be opaque gets the far end opened
- * meanwhile: if that speaks first the stream is opaque, if the caller does, its bytes tell as ever.
+ * meanwhile: if that speaks first the stream is opaque, if the caller does, its bytes tell as ever. That it cannot be had
+ * is told only once it was wanted.
  */
 export function serveDetected(pipe: Pipe, servers: ProtocolServers): HttpConnection {
   const connection = new DetectedConnection(pipe, servers);
@@ -47,7 +49,7 @@ class DetectedConnection implements HttpConnection, PipeReader {
   /** The far end waits for HTTP/2: silence is no reason to ask it again. */
   #isHttp2Awaited = false;
   /** There is no far end for opaque bytes: only HTTP may still come. */
-  #isHttpAwaited = false;
+  #notOpened: NotOpened | undefined;
   /** `opaque`: all that is missing is the far end. `unproven`: the same, but the first line is to be watched. */
   #verdict: 'none' | 'opaque' | 'unproven' = 'none';
   #served: HttpConnection | undefined;
@@ -72,7 +74,7 @@ class DetectedConnection implements HttpConnection, PipeReader {
   }
   reconsider(): void {
     if (this.#phase === 'served') this.#served?.reconsider?.();
-    else if (this.#farEnd?.isRevoked() === true) this.destroy();
+    else if (this.#farEnd?.isRevoked() === true) this.#openAnew(this.#farEnd);
   }
   destroy(): void {
     if (this.#phase === 'served') return this.#served?.destroy();
@@ -95,7 +97,9 @@ class DetectedConnection implements HttpConnection, PipeReader {
   }
   onEnd(): void {
     this.#hasEnded = true;
-    if (this.#phase === 'waiting' && this.#verdict === 'none') this.#serveOpaque('opaque', this.#early);
+    if (this.#phase !== 'waiting' || this.#verdict !== 'none') return;
+    if (this.#notOpened !== undefined && this.#early.length === 0) this.#giveUp(); // it wanted nothing
+    else this.#serveOpaque('opaque', this.#early);
   }
   onCut(): void {
     this.#leave();
@@ -106,12 +110,15 @@ class DetectedConnection implements HttpConnection, PipeReader {
 
   #expired(): void {
     const { openOpaque } = this.#servers;
-    if (this.#early.length > 0) this.#serveOpaque('unproven', this.#early);
-    else if (openOpaque === undefined || this.#isHttp2Awaited || this.#isHttpAwaited) this.#giveUp();
+    if (this.#early.length > 0 && this.#notOpened !== undefined) this.#serveHttp('http', this.#early);
+    else if (this.#early.length > 0) this.#serveOpaque('unproven', this.#early);
+    else if (openOpaque === undefined || this.#isHttp2Awaited) this.#giveUp();
+    else if (this.#notOpened !== undefined) this.#tellAndGiveUp();
     else this.#open();
   }
 
   #serveHttp(version: 'http' | 'http2', bytes: Buffer): void {
+    this.#notOpened = undefined;
     this.#leave();
     this.#phase = 'served';
     this.#served = this.#servers[version](this.#pipe);
@@ -119,7 +126,8 @@ class DetectedConnection implements HttpConnection, PipeReader {
   }
 
   #serveOpaque(verdict: 'opaque' | 'unproven', bytes: Buffer): void {
-    if (this.#servers.openOpaque === undefined || this.#isHttpAwaited) return this.#serveHttp('http', bytes);
+    if (this.#servers.openOpaque === undefined) return this.#serveHttp('http', bytes);
+    if (this.#notOpened !== undefined) this.#stop = undefined; // it is asked for in earnest now
     this.#verdict = verdict;
     this.#waitNoMore();
     const farEnd = this.#farEnd;
@@ -131,24 +139,31 @@ class DetectedConnection implements HttpConnection, PipeReader {
 
   #open(): void {
     this.#stop = nobody;
-    const stop = this.#servers.openOpaque?.((farEnd) => this.#opened(farEnd));
+    const stop = this.#servers.openOpaque?.((opened) => this.#opened(opened));
     if (this.#phase === 'waiting' && this.#farEnd === undefined) this.#stop = stop;
   }
-  #opened(farEnd: FarEnd | undefined): void {
+  #opened(opened: Result<FarEnd, NotOpened>): void {
     this.#stop = nobody;
-    if (farEnd === undefined && this.#verdict === 'none' && this.#phase === 'waiting') {
-      this.#isHttpAwaited = true; // its requests may be allowed though opaque bytes are not
+    if (!opened.ok && this.#verdict === 'none' && this.#phase === 'waiting') {
+      this.#notOpened = opened.reason; // its requests may be allowed though opaque bytes are not
       if (this.#early.length === 0) this.#wait(this.#servers.firstMs);
-    } else if (farEnd === undefined) {
-      this.#leave();
-      this.#pipe.cut();
+    } else if (!opened.ok) {
+      opened.reason.tell();
+      this.destroy();
     } else if (this.#verdict !== 'none') {
-      this.#join(farEnd, this.#early);
+      this.#join(opened.value, this.#early);
     } else {
+      const farEnd = opened.value;
       this.#farEnd = farEnd;
       farEnd.pipe.reader = new FirstWord(this, farEnd);
       farEnd.pipe.resume();
     }
+  }
+  /** Under the rules of now: its requests may be allowed still. */
+  #openAnew(farEnd: FarEnd): void {
+    this.#farEnd = undefined;
+    farEnd.letGo();
+    this.#open();
   }
   /** The far end spoke, ended or broke before the caller said anything that tells. */
   farEndSpoke(farEnd: FarEnd, bytes: Buffer): void {
@@ -180,6 +195,12 @@ class DetectedConnection implements HttpConnection, PipeReader {
     if (this.#hasEnded) pipe.reader.onEnd();
     if (this.#isDraining) this.#served?.drain();
     this.#early = noBytes;
+  }
+
+  /** It may have waited for the far end's word. */
+  #tellAndGiveUp(): void {
+    this.#notOpened?.tell();
+    this.#giveUp();
   }
 
   #giveUp(): void {

@@ -1,6 +1,7 @@
 import type { HttpConnection } from '#agent/http/service.ts';
 import type { Pipe, PipeReader } from '#agent/pipe/pipe.ts';
-import type { FarEnd, OpenOpaque } from './far-end.ts';
+import type { Result } from '#runtime/result.ts';
+import type { FarEnd, NotOpened, OpenOpaque } from './far-end.ts';
 
 /** Serves an opaque connection: nothing of it is read until the far end is open. */
 export function serveOpaque(pipe: Pipe, openOpaque: OpenOpaque): HttpConnection {
@@ -24,7 +25,7 @@ class OpaqueConnection implements HttpConnection, PipeReader {
   }
 
   start(openOpaque: OpenOpaque): void {
-    const stop = openOpaque((farEnd) => this.#opened(farEnd));
+    const stop = openOpaque((opened) => this.#opened(opened));
     if (this.#joined === undefined && !this.#isOver) this.#stopOpening = stop;
   }
 
@@ -53,13 +54,14 @@ class OpaqueConnection implements HttpConnection, PipeReader {
     // nothing was written
   }
 
-  #opened(farEnd: FarEnd | undefined): void {
+  #opened(opened: Result<FarEnd, NotOpened>): void {
     this.#stopOpening = undefined;
-    if (farEnd === undefined) {
+    if (!opened.ok) {
+      opened.reason.tell();
       this.#isOver = true;
       return this.#pipe.cut();
     }
-    this.#joined = farEnd.join(this.#pipe);
+    this.#joined = opened.value.join(this.#pipe);
     const { reader } = this.#pipe;
     for (const bytes of this.#early.splice(0)) reader.onBytes(bytes);
     if (this.#hasEnded) reader.onEnd();

@@ -1,7 +1,8 @@
 import type { HttpConnection } from '#agent/http/service.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
-import type { FarEnd } from '#agent/protocol/far-end.ts';
+import type { FarEnd, OpenOpaque } from '#agent/protocol/far-end.ts';
 import type { ProtocolServers } from '#agent/protocol/serve-detected.ts';
+import { ok, refuse } from '#runtime/result.ts';
 import { createFakeClock } from './fake-clock.ts';
 import { createMemoryPipes } from './memory-pipe.ts';
 import { createRecordingReader } from './recording-reader.ts';
@@ -29,6 +30,7 @@ export function createDetectionStage({ only = 'any' }: { only?: 'any' | 'http' }
   caller.a.resume();
   app.b.reader = appSaw;
   app.b.resume();
+  let isRevoked = false;
   const farEnd: FarEnd = {
     pipe: app.a,
     join(pipe) {
@@ -48,9 +50,9 @@ export function createDetectionStage({ only = 'any' }: { only?: 'any' | 'http' }
       story.push('let go');
       app.a.end();
     },
-    isRevoked: () => false,
+    isRevoked: () => isRevoked,
   };
-  let opened: ((farEnd: FarEnd | undefined) => void) | undefined;
+  let opened: Parameters<OpenOpaque>[0] | undefined;
   const servers: ProtocolServers = {
     clock,
     http: serve('http'),
@@ -99,10 +101,13 @@ export function createDetectionStage({ only = 'any' }: { only?: 'any' | 'http' }
       app.b.writeText(text);
       deliver();
     },
+    revoke() {
+      isRevoked = true;
+    },
     open(how: 'open' | 'away' = 'open') {
       const tell = opened;
       opened = undefined;
-      tell?.(how === 'open' ? farEnd : undefined);
+      tell?.(how === 'open' ? ok(farEnd) : refuse({ tell: () => void story.push('told') }));
       deliver();
     },
   };

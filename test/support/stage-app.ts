@@ -52,7 +52,7 @@ export function stageCaller(app: StageApp, parts: StageParts): InboundCaller {
     isOpaque: ({ protocol }) => protocol === 'tcp',
     openOpaque(_port, onOpened) {
       const { opaque = echo } = app;
-      if (typeof opaque === 'number') onOpened(refuse(problemAnswer(opaque, 'refused')));
+      if (typeof opaque === 'number') onOpened(refuse({ tell: () => problemAnswer(opaque, 'refused') }));
       else
         onOpened(
           ok({

@@ -1,22 +1,13 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { http2Client, startHttp2App } from '#support/h2-apps.ts';
 import { send, sendRaw } from '#support/pair-world.ts';
+import { gone, policy } from '#support/pushed-policies.ts';
 import { usePairWorld } from '#support/use-pair-world.ts';
 
 const world = await usePairWorld();
-
-/** One document, for workloads of cart's namespace. */
-function policy(spec: string, name = 'rules'): string {
-  return `apiVersion: eastwest.dev/v1
-kind: AuthorizationPolicy
-metadata: { namespace: default, name: ${name} }
-spec: ${spec}
----
-`;
-}
 
 const cart = () => world.domain.spiffeId('cart').slice('spiffe://'.length);
 const reads = () =>
@@ -24,12 +15,6 @@ const reads = () =>
     to: [{ operation: { methods: [GET], paths: ['/prices/{id}', '/live'] } }] }] }`);
 const shut = () => policy(`{ action: DENY, rules: [{ from: [{ source: { principals: [${cart()}] } }] }] }`, 'shut');
 const others = policy('{ rules: [{ from: [{ source: { principals: [test.example/ns/default/sa/orders] } }] }] }');
-
-/** Reads everything; resolves once the other end is gone. */
-function gone(stream: Socket | IncomingMessage): Promise<unknown> {
-  stream.on('error', () => undefined).resume();
-  return new Promise((resolve) => stream.once('close', resolve));
-}
 
 describe('pushed documents decide about each request', () => {
   test.each(['http', 'http2', 'auto'] as const)(
@@ -136,17 +121,6 @@ describe('pushed documents decide about each request', () => {
     prices.push(policy('{ action: DENY, rules: [{ to: [{ operation: { methods: [DELETE] } }] }] }', 'keep'));
     expect(await sendRaw(port, 'DELETE / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 403/);
     expect(await sendRaw(port, 'delete / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 501/);
-  });
-
-  test('an HTTP caller of an auto port that is silent first is judged by its request', async () => {
-    const app = await world.httpApp((_, reply) => reply.end());
-    const { port, prices } = await world.pair(app, { allow: [], protocol: 'auto' });
-    prices.push(reads());
-    const socket = connect(port, '127.0.0.1').on('error', () => undefined);
-    world.onEnd(() => socket.destroy());
-    await new Promise((resolve) => setTimeout(resolve, 300)); // longer than an agent waits for the first byte
-    socket.write('GET /prices/7 HTTP/1.1\r\nHost: a\r\n\r\n');
-    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 200/);
   });
 });
 

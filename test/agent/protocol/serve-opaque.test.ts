@@ -14,14 +14,12 @@ test('an opaque port opens the app at once and reads nothing before', () => {
   expect(stage.served.bytes.toString()).toBe('GET / HTTP/1.1\r\n');
 });
 
-test('without a far end the caller is cut', () => {
+test('without a far end the caller is cut, and that is told', () => {
   const stage = createDetectionStage();
-  serveOpaque(stage.pipe, (onOpened) => {
-    onOpened(undefined);
-    return () => undefined;
-  });
-  stage.deliver();
+  serveOpaque(stage.pipe, stage.servers.openOpaque!);
+  stage.open('away');
   expect(stage.callerSaw.story).toEqual(['cut']);
+  expect(stage.story).toEqual(['asked', 'told']);
 });
 
 test.each(['breaks off', 'is destroyed'])('a caller that %s meanwhile stops the attempt', (how) => {
