@@ -39,7 +39,10 @@ export interface PolicyKeeper {
   /** What `apply` would answer, with texts. */
   check(files: readonly PolicyFile[]): Promise<ApplyPoliciesResponse>;
   delete(ref: PolicyRef): Promise<DeletePolicyResponse>;
-  /** These files are all that the folder holds: what it no longer has goes. */
+  /**
+   * These files are all that the folder holds: what it no longer has goes. With no document at all nothing does: a folder
+   * that was emptied, or not mounted, must not open doors. Then the operator may delete what came from there.
+   */
   useFolder(files: readonly PolicyFile[]): Promise<ApplyPoliciesResponse>;
 }
 
@@ -59,6 +62,10 @@ export function createPolicyKeeper({ store, folder, declared, clock, emit, onNew
   let revision = store.policyRevision();
   const waiting: Job[] = [];
   let isWriting = false;
+  /** As far as is known. */
+  let isFolderEmpty = false;
+
+  const operator = (): Applicant => ({ kind: 'operator', folder: isFolderEmpty ? undefined : folder });
 
   /**
    * One change after the other: each is planned on what the one before has left, and becomes a revision of its own. Those
@@ -106,7 +113,9 @@ export function createPolicyKeeper({ store, folder, declared, clock, emit, onNew
     const wanted = await readFiles(files); // the slow part, outside of the turn
     if (!wanted.ok) return { revision, changes: [], problems: wanted.reason };
     return inTurn((draft, answer) => {
-      const plan = planApply(draft.policies, wanted.value, { kind, folder }, declared.workloads);
+      if (kind === 'folder') isFolderEmpty = wanted.value.length === 0;
+      const applicant = kind === 'folder' ? { kind, folder } : operator();
+      const plan = planApply(draft.policies, wanted.value, applicant, declared.workloads);
       if (!plan.ok) return answer({ revision: draft.revision, changes: [], problems: plan.reason });
       draft.change(plan.value);
       const changes = plan.value.changes.map((change) => ({ ...change, before: '', after: '' }));
@@ -122,8 +131,7 @@ export function createPolicyKeeper({ store, folder, declared, clock, emit, onNew
     useFolder: (files) => apply(files, 'folder'),
     async check(files) {
       const wanted = await readFiles(files);
-      if (!wanted.ok) return { revision, changes: [], problems: wanted.reason };
-      const plan = planApply(policies, wanted.value, { kind: 'operator', folder }, declared.workloads);
+      const plan = wanted.ok ? planApply(policies, wanted.value, operator(), declared.workloads) : wanted;
       if (!plan.ok) return { revision, changes: [], problems: plan.reason };
       return { revision, changes: plan.value.changes, problems: [] };
     },
@@ -131,7 +139,7 @@ export function createPolicyKeeper({ store, folder, declared, clock, emit, onNew
       inTurn((draft, answer) => {
         const known = draft.policies.get(policyKey(ref));
         if (known === undefined) return answer({ revision: draft.revision, problem: `there is no ${policyKey(ref)}` });
-        const owner = foreignOwner(known, { kind: 'operator', folder });
+        const owner = foreignOwner(known, operator());
         if (owner !== undefined) return answer({ revision: draft.revision, problem: owner });
         draft.change({ put: [], gone: [ref] });
         return answer({ revision: draft.revision, problem: '' });

@@ -56,12 +56,20 @@ export function planApply(
   }
   problems.push(...wholeProblems(current, wanted, gone), ...unjudgeable(current, wanted));
   problems.push(...unjudgedAtPorts(changed, { workloads, current, wanted }));
+  if (wanted.length === 0 && gone.length > 0) problems.push(emptiedProblem(gone.length, applicant.folder));
   return problems.length > 0 ? refuse(problems) : ok({ changes, put, gone });
 }
 
 function goneFromFolder(current: Policies, wanted: readonly ReadPolicy[]): readonly PolicyRef[] {
   const keys = new Set(wanted.map(policyKey));
   return [...current.values()].filter((policy) => policy.source !== '' && !keys.has(policyKey(policy)));
+}
+
+/** Somebody emptied it, or it was not mounted: not every document of the mesh was meant to go. */
+function emptiedProblem(kept: number, folder = ''): PolicyProblem {
+  const stay = `holds no document; the ${kept} that came from there stay in force`;
+  const problem = `${stay}: put them back, or take out each with \`eastwest policy delete\``;
+  return { file: folder, line: 1, column: 1, path: '', problem };
 }
 
 /** Why this applicant may not touch it. */

@@ -37,11 +37,40 @@ test('the folder’s files are in force as they are written, changed and removed
   await write('notes.txt', 'not for us');
   await expect.poll(names, soon).toEqual(['one', 'two']);
   expect(keeper.all()[0]?.source).toBe(join(dir, 'a.yaml'));
+  await write('b.yaml', allowText('two'));
   await write('a.yaml', allowText('one'));
-  await expect.poll(names, soon).toEqual(['one']);
+  await expect.poll(names, soon).toEqual(expect.arrayContaining(['one', 'two']));
   await rm(join(dir, 'a.yaml'));
-  await expect.poll(names, soon).toEqual([]);
+  await expect.poll(names, soon).toEqual(['two']);
 });
+
+test.each([
+  ['whose last file is gone', (file: string) => rm(file)],
+  ['whose last file has become empty', (file: string) => writeFile(file, '')],
+  ['whose last document is commented out', (file: string) => writeFile(file, allowText('one').replaceAll(/^/gm, '# '))],
+])(
+  'a folder %s keeps what was in force, and says so: only who deletes it by name takes it out',
+  async (_what, empty) => {
+    const { dir, write, names, refused, keeper } = await follow();
+    const one = { kind: 'AuthorizationPolicy', namespace: 'default', name: 'one' };
+    await write('a.yaml', allowText('one'));
+    await expect.poll(names, soon).toEqual(['one']);
+    expect(await keeper.delete(one)).toMatchObject({ problem: expect.stringContaining('change it there') });
+    await empty(join(dir, 'a.yaml'));
+    const problem = expect.stringMatching(
+      /^holds no document; the 1 that came from there stay in force: .*policy delete/,
+    );
+    await expect.poll(refused, soon).toMatchObject([{ file: dir, line: 1, column: 1, path: '', problem, problems: 1 }]);
+    expect(names()).toEqual(['one']);
+    expect(await keeper.delete(one)).toMatchObject({ problem: '' });
+    expect(names()).toEqual([]);
+    await write('a.yaml', allowText('two'));
+    await expect.poll(names, soon).toEqual(['two']);
+    expect(await keeper.delete({ ...one, name: 'two' }), 'is the folder’s again').toMatchObject({
+      problem: expect.stringContaining('change it there'),
+    });
+  },
+);
 
 test('one bad document changes nothing in the whole folder, and is told once with line and column (A67)', async () => {
   const { dir, write, names, refused } = await follow();
