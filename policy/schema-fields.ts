@@ -87,6 +87,21 @@ export const metadata = z.strictObject(
   metadataHint,
 );
 
+/** Of what must not be in force in one place only because nobody said where. */
+export const placedMetadata = z.strictObject(
+  {
+    name: resourceName,
+    namespace: z
+      .string(
+        'is missing: write the root namespace (istio-system) to deny everywhere, or the one namespace that it is for',
+      )
+      .pipe(resourceName),
+    labels: notes,
+    annotations,
+  },
+  metadataHint,
+);
+
 /** Of what holds for the whole mesh and so stands in its root namespace. */
 export const meshMetadata = z.strictObject(
   { name: resourceName, namespace: resourceName.exactOptional(), labels: notes, annotations },

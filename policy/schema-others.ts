@@ -5,7 +5,15 @@ import type { DenyEntry, DenyList, MeshPolicy, MtlsMode, PeerAuthentication, Sco
 import { parseScopePath } from './path-patterns.ts';
 import { parseMethod } from './patterns.ts';
 import { instantMs } from './rfc3339.ts';
-import { membersOf, meshMetadata, metadata, resourceName, selector, textRead } from './schema-fields.ts';
+import {
+  membersOf,
+  meshMetadata,
+  metadata,
+  placedMetadata,
+  resourceName,
+  selector,
+  textRead,
+} from './schema-fields.ts';
 
 const mtls = z
   .strictObject(
@@ -101,7 +109,7 @@ export const denyList = z
   .strictObject({
     apiVersion: z.string(),
     kind: z.literal('DenyList'),
-    metadata,
+    metadata: placedMetadata,
     spec: z.strictObject({ entries: z.array(denyEntry, 'write a list of entries') }, 'write spec: { entries: […] }'),
   })
   .transform(({ kind, metadata: { namespace, name }, spec }): DenyList => ({

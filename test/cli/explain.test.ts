@@ -122,7 +122,7 @@ test('eastwest explain reads several files, headers and a deny list that is in f
     .concat('      when: [{ key: "request.headers[x-env]", values: [a, b] }]\n');
   const denyList = (expires: string) => `apiVersion: eastwest.dev/v1
 kind: DenyList
-metadata: { name: lost }
+metadata: { name: lost, namespace: default }
 spec: { entries: [{ spiffeId: "spiffe://shop.example/ns/default/sa/cart", reason: stolen, expiresAt: "${expires}" }] }
 `;
   policiesIn(folder, {

@@ -110,6 +110,11 @@ describe('what says too little or too much is refused (A67)', () => {
       ofKind('PeerAuthentication', '{}'),
       'write apiVersion: security.istio.io/v1',
     ],
+    [
+      'a deny list that is for nobody knows whom',
+      ofKind('DenyList', '{ entries: [] }').replace(', namespace: default', ''),
+      'metadata.namespace: is missing: write the root namespace (istio-system) to deny everywhere',
+    ],
     ['a kind of ours under no version', ofKind('DenyList', '{}', 'v1'), 'apiVersion: write eastwest.dev/v1'],
     ['token rules', ofKind('RequestAuthentication', '{}', 'security.istio.io/v1'), 'comes with tokens'],
     ['a misspelt kind', ofKind('DenyLst', '{}'), 'did you mean DenyList?'],
@@ -176,7 +181,10 @@ test('problems end at the thousandth', () => {
 });
 
 test('what is missing is told where it should be', () => {
-  const read = readPolicies('apiVersion: eastwest.dev/v1\nkind: DenyList\nmetadata: { name: a }\n', 'a.yaml');
+  const read = readPolicies(
+    'apiVersion: eastwest.dev/v1\nkind: DenyList\nmetadata: { name: a, namespace: shop }\n',
+    'a.yaml',
+  );
   expect(read).toMatchObject({ ok: false, reason: [{ line: 1, column: 1, path: 'spec' }] });
 });
 
@@ -188,7 +196,12 @@ test('JSON from the wire is judged as the YAML it was', () => {
     expect(toPolicy(JSON.parse(JSON.stringify(raw)))).toEqual({ ok: true, value: document });
   }
   expect(
-    toPolicy({ apiVersion: 'eastwest.dev/v1', kind: 'DenyList', metadata: { name: 'a' }, spec: { entries: [{}] } }),
+    toPolicy({
+      apiVersion: 'eastwest.dev/v1',
+      kind: 'DenyList',
+      metadata: { name: 'a', namespace: 'b' },
+      spec: { entries: [{}] },
+    }),
   ).toEqual({
     ok: false,
     reason: [expect.objectContaining({ path: 'spec.entries[0].reason' })],

@@ -5,7 +5,7 @@ export const istio = (spec: string): string =>
   `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: a, namespace: shop }\nspec: ${spec}\n`;
 export const ours = (spec: string): string => istio(spec).replace('security.istio.io/v1', 'eastwest.dev/v1');
 export const ofKind = (kind: string, spec: string, version = 'eastwest.dev/v1'): string =>
-  `apiVersion: ${version}\nkind: ${kind}\nmetadata: { name: a }\nspec: ${spec}\n`;
+  `apiVersion: ${version}\nkind: ${kind}\nmetadata: { name: a${kind === 'DenyList' ? ', namespace: default' : ''} }\nspec: ${spec}\n`;
 export const peers = (spec: string): string => ofKind('PeerAuthentication', spec, 'security.istio.io/v1');
 
 /** One line per problem: the path in the document and what is said. */
