@@ -22,7 +22,6 @@ import { createDestinations } from './outbound/destination.ts';
 import { PlaintextLedger } from './plaintext/plaintext-ledger.ts';
 import { PolicyCompiler } from './policy/policy-compiler.ts';
 import { tellDecision } from './policy/told-decision.ts';
-import { namespaceOf } from './policy/workload-facts.ts';
 import { openOutbound, type OutboundListener } from './outbound/listener.ts';
 import { createProofReport } from './proof/proof-report.ts';
 import { createPeerPool } from './tunnel/peer-pool.ts';
@@ -204,13 +203,7 @@ function maxConnections({ config, worker }: DataPathParts): number {
 }
 
 function writerOf({ config, store }: DataPathParts) {
-  return {
-    workload: config.workload,
-    namespace: (): string | undefined => {
-      const snapshot = store.current();
-      return snapshot && namespaceOf(snapshot.svid.spiffeId);
-    },
-  };
+  return { workload: config.workload, spiffeId: () => store.current()?.svid.spiffeId };
 }
 
 function inboundParts({ config, store, worker }: DataPathParts) {

@@ -100,7 +100,7 @@ test('the table of the access log has the fields of a line, in their order', () 
   const numbers = { status: 200, grpcStatus: 0, durationMs: 1, requestBytes: 0, responseBytes: 0 };
   const line = accessLine(
     { ...text, ...numbers, direction: 'inbound', protocol: 'HTTP/2', outcome: 'ok' },
-    { workload: 'prices', namespace: 'shop' },
+    { workload: 'prices', spiffeId: 'spiffe://a/b' },
     0,
   );
   const fields = tableBelow(reference, '## Lines of the access log').map(([field]) => field);

@@ -36,16 +36,16 @@ const maxTextChars = 2_048;
 /** Whose agent writes. */
 export interface Writer {
   readonly workload: string;
-  /** By its SPIFFE ID; undefined: that names none, or there was none yet. */
-  readonly namespace: string | undefined;
+  /** Its own; undefined: there was none yet. */
+  readonly spiffeId: string | undefined;
 }
 
 /** A line of JSON with its end. Every text goes through `JSON.stringify`; what is undefined is left out (A74). */
-export function accessLine(line: AccessLine, { workload, namespace }: Writer, nowMs: number): string {
+export function accessLine(line: AccessLine, { workload, spiffeId }: Writer, nowMs: number): string {
   const text = JSON.stringify({
     time: isoTime(nowMs),
     workload,
-    namespace,
+    spiffeId,
     direction: line.direction,
     peer: line.peer,
     client: line.client,

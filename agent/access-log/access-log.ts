@@ -43,8 +43,8 @@ export interface AccessLog {
 
 export interface AccessLogParts {
   readonly workload: string;
-  /** Of the workload; undefined: there is none, or nobody knows yet. */
-  readonly namespace: () => string | undefined;
+  /** Of the workload; undefined: it has none yet. */
+  readonly spiffeId: () => string | undefined;
   /** Share of the lines that are written, 0 to 1. */
   readonly sample: number;
   /** Whether requests that failed or were denied are always written. */
@@ -57,7 +57,7 @@ export interface AccessLogParts {
 
 export function createAccessLog(parts: AccessLogParts): AccessLog {
   const { workload, clock, random, sample } = parts;
-  let namespace: string | undefined;
+  let spiffeId: string | undefined;
   const isWritten = ({ outcome, status }: AccessLine): boolean => {
     if (sample >= 1) return true;
     if (parts.failures === 'always' && (outcome !== 'ok' || status >= 500)) return true;
@@ -65,8 +65,8 @@ export function createAccessLog(parts: AccessLogParts): AccessLog {
   };
   const write = (line: AccessLine): void => {
     if (!isWritten(line)) return;
-    namespace ??= parts.namespace();
-    parts.write(accessLine(line, { workload, namespace }, clock.now()));
+    spiffeId ??= parts.spiffeId();
+    parts.write(accessLine(line, { workload, spiffeId }, clock.now()));
   };
   const refuse = (outcome: 'denied' | 'failed') => (parties: Parties, what: Refused, why: Refusal) => {
     const { answer, reason } = why;

@@ -16,7 +16,7 @@ const closeMs = 500;
 /** The access log of one thread. Throws `ACCESS_LOG_NOT_OPEN`. */
 export function openAccessLog(
   config: AccessLogConfig,
-  parts: Pick<AccessLogParts, 'workload' | 'namespace' | 'clock' | 'random'>,
+  parts: Pick<AccessLogParts, 'workload' | 'spiffeId' | 'clock' | 'random'>,
 ): OpenAccessLog {
   const writer = new BlockWriter(openLineOutput(config.to, parts.clock), parts.clock);
   const { sample, failures } = config;

@@ -8,16 +8,12 @@ export function workloadFacts(
   { workload, inbound }: { readonly workload: string; readonly inbound: InboundConfig | undefined },
   spiffeId: SpiffeId,
 ): WorkloadFacts {
+  const [, namespace = ''] = /\/ns\/([^/]+)\/sa\/[^/]+$/.exec(spiffeId) ?? [];
   return {
     trustDomain: trustDomainOf(spiffeId),
-    namespace: namespaceOf(spiffeId) ?? '',
+    namespace,
     name: workload,
     labels: workloadLabels(workload),
     ports: new Map(inbound?.ports.map(({ port, protocol }) => [port, protocol])),
   };
-}
-
-/** Undefined: the ID has none. */
-export function namespaceOf(spiffeId: SpiffeId): string | undefined {
-  return /\/ns\/([^/]+)\/sa\/[^/]+$/.exec(spiffeId)?.[1];
 }

@@ -74,7 +74,7 @@ function learnOptions({ values, flags }: Arguments, edge: Edge): Omit<LearnOptio
     throw new UsageError(`--min-values ${minValues} is no count`, 'write a whole number, 2 to 9999');
   }
   return {
-    to: to === undefined ? undefined : workloadNamed(to),
+    to: to === undefined ? undefined : workloadNamed(to, { from: undefined, trustDomain: undefined, documents: [] }),
     sinceMs: since === undefined ? -Infinity : sinceMs(since, edge),
     minValues: Number(minValues),
     includeDenied: flags.has('include-denied'),

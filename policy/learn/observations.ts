@@ -5,10 +5,14 @@ import type { PolicyName } from '#policy/model.ts';
 import { scheme } from '#policy/patterns.ts';
 import { RouteTree, type Budget, type Route, type Thresholds } from './route-tree.ts';
 
+export interface CalledWorkload extends PolicyName {
+  readonly trustDomain: string;
+}
+
 /** A call that was seen: what an access log tells of it, no host and no headers. */
 export interface ObservedCall {
   /** Who was called. */
-  readonly workload: PolicyName;
+  readonly workload: CalledWorkload;
   readonly principal: SpiffeId;
   readonly port: number;
   /** Undefined: opaque. `path`: normalised, without its query. */

@@ -20,7 +20,7 @@ import type {
   WorkloadFacts,
 } from '#policy/model.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
-import type { ObservedCall } from './observations.ts';
+import type { CalledWorkload, ObservedCall } from './observations.ts';
 
 /**
  * What documents say to a call of which only caller, port, method and path are known. `perhaps`: a rule that asks for hosts or
@@ -75,7 +75,7 @@ export class PolicyUse {
   use(of: PolicyName | undefined): RuleUse {
     const rules = this.#documents.flatMap((document) => {
       if (document.kind !== 'AuthorizationPolicy' || document.action !== 'ALLOW') return [];
-      if (of !== undefined && !this.#isFor(document, factsOf(of))) return [];
+      if (of !== undefined && !this.#isFor(document, factsOf({ ...of, trustDomain: '' }))) return [];
       const isSeen = [...this.#workloads.values()].some((each) => each.ok && this.#isFor(document, each.value.facts));
       return document.rules
         .filter(({ isDryRun }) => !isDryRun)
@@ -98,14 +98,14 @@ export class PolicyUse {
     return isNear(document.namespace, facts, rootNamespaceOf(this.#documents)) && selects(document.selector, facts);
   }
 
-  #of(workload: PolicyName): Result<Compiled, readonly CompileProblem[]> {
-    const key = documentName(workload);
+  #of(workload: CalledWorkload): Result<Compiled, readonly CompileProblem[]> {
+    const key = `${workload.trustDomain} ${documentName(workload)}`;
     const compiled = this.#workloads.get(key) ?? this.#compile(workload);
     this.#workloads.set(key, compiled);
     return compiled;
   }
 
-  #compile(workload: PolicyName): Result<Compiled, readonly CompileProblem[]> {
+  #compile(workload: CalledWorkload): Result<Compiled, readonly CompileProblem[]> {
     const facts = factsOf(workload);
     const told = compilePolicies(
       this.#documents.map((each) => lessened(each, toldRule)),
@@ -128,8 +128,8 @@ function bareOf(call: Call): readonly Call[] {
 }
 
 /** As policies select a workload outside Kubernetes; what its ports speak is not known here. */
-function factsOf({ namespace, name }: PolicyName): WorkloadFacts {
-  return { namespace, name, labels: { app: name, 'app.kubernetes.io/name': name }, ports: undefined };
+function factsOf({ trustDomain, namespace, name }: CalledWorkload): WorkloadFacts {
+  return { trustDomain, namespace, name, labels: { app: name, 'app.kubernetes.io/name': name }, ports: undefined };
 }
 
 function lessened(document: PolicyDocument, ofAllow: (rule: Rule) => Rule): PolicyDocument {

@@ -14,7 +14,7 @@ describe('a line of an access log', () => {
         ...{ ...numbers, ...nothing, direction: 'inbound', protocol: 'HTTP/2', outcome: 'ok' },
         ...{ peer: 'spiffe://a.test/ns/web/sa/cart', destination: 'prices:7002', method: 'GET', path: '/a%20b' },
       },
-      { workload: 'prices', namespace: 'shop' },
+      { workload: 'prices', spiffeId: 'spiffe://a.test/ns/shop/sa/prices' },
       1_000,
     );
     expect(readAccessLine(line)).toEqual({
@@ -22,7 +22,7 @@ describe('a line of an access log', () => {
       atMs: 1_000,
       reason: 'not said',
       call: {
-        workload: { namespace: 'shop', name: 'prices' },
+        workload: { trustDomain: 'a.test', namespace: 'shop', name: 'prices' },
         principal: 'spiffe://a.test/ns/web/sa/cart',
         port: 7_002,
         http: { method: 'GET', path: '/a%20b' },
@@ -41,8 +41,9 @@ describe('a line of an access log', () => {
     ['an outcome of a later version', { outcome: 'new' }, 'failed'],
     ['what the caller’s agent wrote', { direction: 'outbound' }, 'other-direction'],
     ['what a gateway wrote', { direction: 'gateway', client: '192.0.2.1' }, 'other-direction'],
-    ['one without a namespace', { namespace: undefined }, 'unnamed'],
-    ['a namespace that no document can have', { namespace: 'Shop' }, 'unnamed'],
+    ['one without a SPIFFE ID', { spiffeId: undefined }, 'unnamed'],
+    ['a namespace that no document can have', { spiffeId: 'spiffe://a.test/ns/Shop/sa/prices' }, 'unnamed'],
+    ['a workload without a namespace', { spiffeId: 'spiffe://a.test/prices' }, 'unnamed'],
     ['a workload that none can be', { workload: 'a: b', destination: 'a: b:1' }, 'unnamed'],
     ['a caller without a certificate', { peer: undefined }, 'plaintext'],
     ['a peer that has no SPIFFE ID', { peer: 'cart' }, 'unclear'],

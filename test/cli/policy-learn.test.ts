@@ -83,7 +83,7 @@ describe('eastwest policy learn', () => {
       accessLogLine({ direction: 'outbound' }),
       accessLogLine({ peer: undefined }),
       accessLogLine({ peer: undefined }),
-      accessLogLine({ namespace: undefined }),
+      accessLogLine({ spiffeId: undefined }),
       accessLogLine({ path: '/a/{b}' }),
       accessLogLine({ outcome: 'failed' }),
       accessLogLine({ outcome: 'denied', reason: 'denied-by-rule' }),

@@ -28,8 +28,12 @@ const withParameters = fc
   .tuple(plainPath, fc.constantFrom(';v=1', ';', ';a;b'))
   .map(([path, end]) => path.replace(/(?<=.)(?=\/|$)/, end));
 
-const workload = fc.constantFrom({ namespace: 'shop', name: 'prices' }, { namespace: 'web', name: 'prices' });
-const principals = ['cart', 'orders'].map((name) => spiffeId(`spiffe://prod.example/ns/shop/sa/${name}`));
+const workload = fc
+  .constantFrom('shop', 'web')
+  .map((namespace) => ({ trustDomain: 'prod.example', namespace, name: 'prices' }));
+const principals = ['prod.example/ns/shop/sa/cart', 'far.example/ns/shop/sa/cart'].map((name) =>
+  spiffeId(`spiffe://${name}`),
+);
 const callWith = (path: fc.Arbitrary<string>): fc.Arbitrary<ObservedCall> =>
   fc.record({
     workload,

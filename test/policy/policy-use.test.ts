@@ -77,7 +77,14 @@ describe('rules that calls need', () => {
 
   test('cannot be found where no agent would load the policies', () => {
     expect(used(policy('a', [rule('scopes: [a.read]')]), ['GET /a']).standings).toEqual([
-      [{ policy: 'shop/a', path: expect.any(String), problem: expect.stringContaining('a.read') }],
+      [
+        {
+          kind: 'AuthorizationPolicy',
+          policy: 'shop/a',
+          path: expect.any(String),
+          problem: expect.stringContaining('a.read'),
+        },
+      ],
     ]);
   });
 

@@ -3,7 +3,7 @@ export function accessLogLine(changes: Readonly<Record<string, unknown>> = {}): 
   return JSON.stringify({
     time: '2026-03-01T12:00:00.000Z',
     workload: 'prices',
-    namespace: 'shop',
+    spiffeId: 'spiffe://shop.example/ns/shop/sa/prices',
     direction: 'inbound',
     peer: 'spiffe://shop.example/ns/shop/sa/cart',
     destination: 'prices:7002',

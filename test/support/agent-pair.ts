@@ -71,7 +71,14 @@ async function halfAgent(domain: TestDomain, workload: string, options: LifeOpti
   await rotate();
   const lines: Record<string, unknown>[] = [];
   const accessLog = createAccessLog({
-    ...{ workload, namespace: () => 'default', sample: 1, failures: 'always', clock, random: systemRandom },
+    ...{
+      workload,
+      spiffeId: () => domain.spiffeId(workload),
+      sample: 1,
+      failures: 'always',
+      clock,
+      random: systemRandom,
+    },
     write: (line) => void lines.push(JSON.parse(line) as Record<string, unknown>),
   });
   return { store, counters: createCounters(), events: [], lines, accessLog, rotate };

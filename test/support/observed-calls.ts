@@ -11,7 +11,7 @@ export function observedCalls(
     const [method = '', ...rest] = request.split(' ');
     const port = rest[0]?.startsWith(':') === true ? Number(rest.shift()?.slice(1)) : 7_002;
     return {
-      workload: { namespace, name },
+      workload: { trustDomain: 'a.test', namespace, name },
       principal: spiffeId(`spiffe://a.test/ns/shop/sa/${from}`),
       port,
       http: method === 'tcp' ? undefined : { method, path: rest[0] ?? '' },

@@ -1,6 +1,6 @@
 import type { AccessLine } from '#agent/access-log/access-line.ts';
-import { parseSpiffeId } from '#certs/spiffe-id.ts';
-import type { ObservedCall } from '#policy/learn/observations.ts';
+import { parseSpiffeId, trustDomainOf } from '#certs/spiffe-id.ts';
+import type { CalledWorkload, ObservedCall } from '#policy/learn/observations.ts';
 import { normalizePath } from '#policy/path.ts';
 import { instantMs } from '#policy/rfc3339.ts';
 
@@ -20,7 +20,7 @@ export type LineReading =
 export type PassedOver =
   /** Told by the agent of who called, or by a gateway: the other end's line counts. */
   | 'other-direction'
-  /** Without `namespace`, or with a name that no policy can have. */
+  /** Of a workload whose SPIFFE ID is not said, or has no namespace that a policy can have. */
   | 'unnamed'
   /** It may have been allowed, but came to nothing. */
   | 'failed'
@@ -32,13 +32,13 @@ export type PassedOver =
 const workloadForm = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const namespaceForm = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
-type Fields = Partial<Record<keyof AccessLine | 'time' | 'workload' | 'namespace', unknown>>;
+type Fields = Partial<Record<keyof AccessLine | 'time' | 'workload' | 'spiffeId', unknown>>;
 
 /** Reads one line; anything may stand in it. */
 export function readAccessLine(line: string): LineReading {
   const fields = fieldsOf(line);
   if (fields === 'broken') return { kind: 'no-access-line', why: fields };
-  const { time, workload, namespace, direction, peer, outcome } = fields;
+  const { time, workload, spiffeId, direction, peer, outcome } = fields;
   const atMs = typeof time === 'string' ? instantMs(time) : undefined;
   if (
     atMs === undefined ||
@@ -49,15 +49,15 @@ export function readAccessLine(line: string): LineReading {
     return { kind: 'no-access-line', why: 'foreign' };
   const passOver = (why: PassedOver): LineReading => ({ kind: 'passed-over', atMs, why });
   if (direction !== 'inbound') return passOver('other-direction');
-  if (typeof namespace !== 'string' || !namespaceForm.test(namespace) || !workloadForm.test(workload))
-    return passOver('unnamed');
+  const called = calledWorkload(workload, spiffeId);
+  if (called === undefined) return passOver('unnamed');
   const port = portOf(fields.destination, workload);
   if (port === undefined) return passOver('unclear');
-  if (peer === undefined) return { kind: 'plaintext', atMs, to: `${namespace}/${workload}:${port}` };
+  if (peer === undefined) return { kind: 'plaintext', atMs, to: `${called.namespace}/${workload}:${port}` };
   const principal = typeof peer === 'string' ? parseSpiffeId(peer) : undefined;
   const http = httpOf(fields);
   if (principal?.ok !== true || http === 'unclear') return passOver('unclear');
-  const call = { workload: { namespace, name: workload }, principal: principal.value, port, http };
+  const call = { workload: called, principal: principal.value, port, http };
   const kind = kindOf(fields);
   if (kind !== 'admitted' && kind !== 'refused') return passOver(kind);
   const { reason } = fields;
@@ -71,6 +71,13 @@ function fieldsOf(line: string): Fields | 'broken' {
   } catch {
     return 'broken';
   }
+}
+
+function calledWorkload(name: string, spiffeId: unknown): CalledWorkload | undefined {
+  const own = typeof spiffeId === 'string' ? parseSpiffeId(spiffeId) : undefined;
+  if (own?.ok !== true || !workloadForm.test(name)) return undefined;
+  const [, namespace = ''] = /\/ns\/([^/]+)\/sa\/[^/]+$/.exec(own.value) ?? [];
+  return namespaceForm.test(namespace) ? { trustDomain: trustDomainOf(own.value), namespace, name } : undefined;
 }
 
 /** `prices:7002` of the workload itself. */

@@ -59,7 +59,7 @@ const meanings: Readonly<Record<Exclude<LeftOut, `refused: ${string}`>, string>>
   'before-since': 'from before --since',
   'other-workload': 'of calls to other workloads than --to',
   'other-direction': "of outbound calls and gateways: the called agent's line counts",
-  unnamed: 'of a workload whose namespace is not said',
+  unnamed: 'of a workload whose SPIFFE ID has no namespace, or is not said',
   failed: 'of calls that came to nothing (`failed`)',
   'ended-by-decision': 'of streams that a decision ended',
   unclear: 'of which port, method or path cannot be told',

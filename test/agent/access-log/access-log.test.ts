@@ -7,6 +7,8 @@ import { createFakeClock } from '#support/fake-clock.ts';
 
 const clock = createFakeClock(Date.UTC(2026, 2, 1, 12, 0, 7, 45));
 
+const pricesId = 'spiffe://shop.example/ns/shop/sa/prices';
+
 const parties: Parties = {
   direction: 'inbound',
   peer: 'spiffe://shop.example/ns/default/sa/cart',
@@ -23,7 +25,7 @@ const end = (changes: Partial<RequestEnd> = {}): RequestEnd => ({
 function recording(options: Partial<AccessLogParts> = {}) {
   const written: string[] = [];
   const log = createAccessLog({
-    ...{ workload: 'prices', namespace: () => 'shop', sample: 1, failures: 'always', clock, random: () => 0.5 },
+    ...{ workload: 'prices', spiffeId: () => pricesId, sample: 1, failures: 'always', clock, random: () => 0.5 },
     write: (line) => void written.push(line),
     ...options,
   });
@@ -37,7 +39,7 @@ test('a request is one line of JSON, without its query string', () => {
     {
       time: '2026-03-01T12:00:07.045Z',
       workload: 'prices',
-      namespace: 'shop',
+      spiffeId: pricesId,
       direction: 'inbound',
       peer: 'spiffe://shop.example/ns/default/sa/cart',
       destination: 'prices:7002',

@@ -91,7 +91,7 @@ describe('what comes to nothing is a line as well, and leads to the event that h
     await expect
       .poll(() => prices.lines)
       .toMatchObject([
-        { path: '/a', status: 403, outcome: 'denied', reason: 'no-rule-matches', peer: cartId, namespace: 'default' },
+        { path: '/a', status: 403, outcome: 'denied', reason: 'no-rule-matches', peer: cartId, spiffeId: pricesId },
       ]);
     await expect.poll(() => cart.lines).toMatchObject([{ path: '/a', status: 403, outcome: 'denied', peer: pricesId }]);
     const [event] = prices.events.filter(({ event: name }) => name === 'inbound.denied');
