@@ -93,7 +93,7 @@ export function compilePolicies(
 }
 
 /** A document without a namespace is the workload's own file. */
-export function isNear(namespace: string, workload: WorkloadFacts, rootNamespace: string): boolean {
+export function isNear(namespace: string, workload: Pick<WorkloadFacts, 'namespace'>, rootNamespace: string): boolean {
   return namespace === workload.namespace || namespace === rootNamespace || namespace === '';
 }
 

@@ -96,4 +96,23 @@ export const policyCommands: readonly Command[] = [
     ],
     load: () => import('./learn.ts'),
   },
+  {
+    name: 'policy lint',
+    summary: 'report scope templates whose names do not follow from verb and path, and requests without one',
+    positionals: ['FILE|DIR…'],
+    options: {
+      'access-log': { value: 'FILE|DIR', isList: true, help: 'requests to look for in the templates; again for more' },
+      json: { help: 'print JSON' },
+    },
+    examples: [
+      ['eastwest policy lint policies', 'DELETE /api/v1/groups/{id}/documents/{id} is groups.documents.delete'],
+      ['eastwest policy lint policies --access-log /var/log/eastwest', 'and requests that no template describes'],
+    ],
+    notes: [
+      'Reported: names that do not follow, paths from which none follows, templates that lie in others or overlap them.',
+      'Access logs hold no query: many calls of one path without a variable are told as opaque.',
+      'Exit code: 0 nothing to report, 1 something, 2 what cannot be read, or wrong usage.',
+    ],
+    load: () => import('./lint.ts'),
+  },
 ];

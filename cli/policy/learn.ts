@@ -11,8 +11,7 @@ import { compare, comparisonText, type Comparison } from './learn/comparison.ts'
 import { currentPolicies } from './learn/current-policies.ts';
 import { sourceText, toldCalls } from './learn/findings.ts';
 import { learnedDocuments, learnedFile } from './learn/learned-file.ts';
-import { readLines } from './learn/line-reader.ts';
-import { logSources, type LogSource } from './learn/log-files.ts';
+import { logSources, readLog } from './learn/log-files.ts';
 import { LogLearner, type LearnOptions } from './learn/log-learner.ts';
 
 const defaultMinValues = 5;
@@ -26,7 +25,7 @@ export const run: Run = async (args, edge) => {
   const current = await currentPolicies(args, edge);
   const options = { ...learnOptions(args, edge), current: current.policies?.map(({ document }) => document) };
   const learner = new LogLearner(options);
-  for (const source of sources) await readLog(source, learner, edge);
+  for (const source of sources) await readLog(source, edge, (line) => learner.take(line));
   if (!learner.isOfAccessLogs) {
     throw new UsageError(
       `none of ${learner.lines} lines is of an access log`,
@@ -102,19 +101,6 @@ function writeOut(path: string, text: string, { flags }: Arguments): void {
     writeFileSync(path, text, { flag: flags.has('force') ? 'w' : 'wx' });
   } catch (cause) {
     throw new Fault('FILE_NOT_WRITTEN', `cannot write ${path}`, { cause, hint: 'name a file in a folder that exists' });
-  }
-}
-
-async function readLog(source: LogSource, learner: LogLearner, { stop }: Edge): Promise<void> {
-  try {
-    await readLines(source.open(), (line) => learner.take(line), stop);
-  } catch (cause) {
-    stop.throwIfAborted();
-    if (!(cause instanceof Error) || !('code' in cause)) throw cause; // nothing that reading does
-    throw new UsageError(
-      `${source.name} cannot be read: ${cause.message}`,
-      'name an access log that is whole, and that this user may read',
-    );
   }
 }
 

@@ -1,4 +1,5 @@
 import { columns } from '#cli/policy/columns.ts';
+import { plural } from '#cli/policy/plural.ts';
 import { printable } from '#cli/printable.ts';
 import { isoTime } from '#cli/time-text.ts';
 import type { ObservedWorkload } from '#policy/learn/observations.ts';
@@ -82,10 +83,6 @@ export function leftOutLines({ leftOut, plaintext }: LogLearner): readonly strin
 
 function isRefusal(why: LeftOut): why is `refused: ${string}` {
   return why.startsWith('refused: ');
-}
-
-function plural(count: number, thing: string): string {
-  return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
 function times(count: number): string {

@@ -3,11 +3,12 @@ import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { UsageError, type Edge } from '#cli/edge.ts';
+import { readLines } from './line-reader.ts';
 
 /** What a folder's access logs are called, turned over or not. */
 const logFiles = '*access*.{log,jsonl,json}{,.[0-9]*,.gz}';
 
-export interface LogSource {
+interface LogSource {
   readonly name: string;
   open(): AsyncIterable<Uint8Array | string>;
 }
@@ -20,6 +21,24 @@ export function logSources(names: readonly string[], edge: Edge): readonly LogSo
   return paths.map((path) =>
     path === '-' ? { name: 'standard input', open: () => edge.stdin } : { name: path, open: () => opened(path, edge) },
   );
+}
+
+/** Gives each line of it; undefined: one that is too long. Throws `UsageError` where it cannot be read. */
+export async function readLog(
+  source: LogSource,
+  { stop }: Edge,
+  onLine: (line: string | undefined) => void,
+): Promise<void> {
+  try {
+    await readLines(source.open(), onLine, stop);
+  } catch (cause) {
+    stop.throwIfAborted();
+    if (!(cause instanceof Error) || !('code' in cause)) throw cause; // nothing that reading does
+    throw new UsageError(
+      `${source.name} cannot be read: ${cause.message}`,
+      'name an access log that is whole, and that this user may read',
+    );
+  }
 }
 
 function filesAt(path: string): readonly string[] {
