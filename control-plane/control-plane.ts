@@ -64,6 +64,7 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
     store,
     folder: config.policies,
     declared,
+    trustDomain: config.trustDomain,
     clock,
     emit,
     onNews(news) {

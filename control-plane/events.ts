@@ -49,6 +49,7 @@ export type ControlPlaneEvent =
       problem: string;
       problems: number;
     }
+  | { event: 'policy-files.doubtful'; file: string; line: number; path: string; problem: string; problems: number }
   | { event: 'request.failed'; error: unknown };
 
 export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Level>> = {
@@ -69,6 +70,7 @@ export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Lev
   'endpoints.refused': 'warn',
   'policies.changed': 'info',
   'policy-files.refused': 'error',
+  'policy-files.doubtful': 'warn',
   'request.failed': 'error',
 };
 

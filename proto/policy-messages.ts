@@ -40,6 +40,8 @@ export interface ApplyPoliciesResponse {
   /** In the order of the documents; none when there are problems. */
   readonly changes: readonly PolicyChange[];
   readonly problems: readonly PolicyProblem[];
+  /** What somebody may not mean; none when there are problems. */
+  readonly warnings: readonly PolicyProblem[];
 }
 
 export interface ListedPolicy extends PolicyDocument {

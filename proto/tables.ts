@@ -96,6 +96,7 @@ export const applyPoliciesResponse = {
   revision: one(1, 'uint64'),
   changes: many(2, policyChange),
   problems: many(3, policyProblem),
+  warnings: many(4, policyProblem),
 };
 export const listPoliciesRequest = {};
 export const storedPolicy = { ...policyDocument, revision: one(5, 'uint64'), source: one(6, 'string') };

@@ -2,7 +2,7 @@ import type { Run } from '#cli/edge.ts';
 import { policyKey } from '#proto/messages.ts';
 import { Fault } from '#runtime/fault.ts';
 import { askPolicies } from './ask.ts';
-import { problemLines, readPolicyFiles } from './files.ts';
+import { problemLines, readPolicyFiles, warningLines } from './files.ts';
 
 /** `eastwest policy apply`: one line per document, then the revision. */
 export const run: Run = async (args, edge) => {
@@ -18,6 +18,7 @@ export const run: Run = async (args, edge) => {
   if (applied.changes.length === 0) {
     throw new Fault('NO_DOCUMENT', `there is no document in ${files.map(({ name }) => name).join(', ')}`);
   }
+  edge.stderr.write(warningLines(applied.warnings));
   for (const change of applied.changes) edge.stdout.write(`${change.outcome.padEnd(9)}  ${policyKey(change)}\n`);
   edge.stdout.write(isDryRun ? `nothing was changed: --dry-run\n` : `revision ${applied.revision}\n`);
   return 0;

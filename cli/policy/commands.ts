@@ -16,6 +16,7 @@ export const policyCommands: readonly Command[] = [
     ],
     notes: [
       textOfProblems,
+      'What is in force but may not be meant is told there too, as `… warning: …`; it changes no exit code.',
       'What is not named stays as it is; documents that come from the folder of the control plane are changed there.',
       'Exit code: 0 in force (agents follow within a second: `eastwest policy status`), 1 problems, 2 wrong usage.',
     ],

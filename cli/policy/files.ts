@@ -38,6 +38,11 @@ async function readAll(stdin: Edge['stdin']): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** `file:line:column path: warning: problem`, a line each. */
+export function warningLines(warnings: readonly PolicyProblem[]): string {
+  return problemLines(warnings.map((warning) => ({ ...warning, problem: `warning: ${warning.problem}` })));
+}
+
 /** `file:line:column path: problem`, a line each. */
 export function problemLines(problems: readonly PolicyProblem[]): string {
   return problems

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
 import { maxPoliciesLength } from '#proto/messages.ts';
-import type { PolicyFile, PolicyProblem } from '#proto/policy-messages.ts';
+import type { ApplyPoliciesResponse, PolicyFile, PolicyProblem } from '#proto/policy-messages.ts';
 import { readBoundedFile } from '#runtime/bounded-file.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { defaultFolderWatch, watchFolder } from '#runtime/file-watch.ts';
@@ -42,16 +42,16 @@ export async function followPolicyFolder(
     const reading = await readFolder(dir);
     const digest = digestOf(reading);
     if (digest !== first) return look();
-    const problems = reading.ok ? await use(reading.value) : [reading.reason];
-    if (problems === undefined) return;
-    judged = { digest, basis: keeper.basis(), isRefused: problems.length > 0 };
-    tell(problems);
+    const used = reading.ok ? await use(reading.value) : { problems: [reading.reason], warnings: [] };
+    if (used === undefined) return;
+    judged = { digest, basis: keeper.basis(), isRefused: used.problems.length > 0 };
+    tell(used);
   }
 
   /** Undefined: a fault of ours, so that it is tried again. */
-  async function use(files: readonly PolicyFile[]): Promise<readonly PolicyProblem[] | undefined> {
+  async function use(files: readonly PolicyFile[]): Promise<Told | undefined> {
     try {
-      return (await keeper.useFolder(files)).problems;
+      return await keeper.useFolder(files);
     } catch (error) {
       emit({ event: 'request.failed', error });
       return undefined;
@@ -59,10 +59,13 @@ export async function followPolicyFolder(
   }
 
   /** Once, however often it is found again. */
-  function tell(problems: readonly PolicyProblem[]): void {
-    const text = JSON.stringify(problems);
+  function tell({ problems, warnings }: Told): void {
+    const text = JSON.stringify([problems, warnings]);
     if (text === told) return;
     told = text;
+    for (const { file, line, path, problem } of warnings.slice(0, maxProblemsTold)) {
+      emit({ event: 'policy-files.doubtful', file, line, path, problem, problems: warnings.length });
+    }
     for (const { file, line, column, path, problem } of problems.slice(0, maxProblemsTold)) {
       emit({ event: 'policy-files.refused', file, line, column, path, problem, problems: problems.length });
     }
@@ -71,6 +74,7 @@ export async function followPolicyFolder(
   return watchFolder(dir, look, { ...defaultFolderWatch, clock }, signal);
 }
 
+type Told = Pick<ApplyPoliciesResponse, 'problems' | 'warnings'>;
 type Reading = Result<readonly PolicyFile[], PolicyProblem>;
 
 async function readFolder(dir: string): Promise<Reading> {

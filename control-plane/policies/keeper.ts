@@ -1,13 +1,14 @@
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
 import type { Store, StoredPolicy, Writer } from '#control-plane/store/store.ts';
 import { policyKey, type PolicyRef } from '#proto/messages.ts';
-import type { ApplyPoliciesResponse, DeletePolicyResponse, PolicyFile } from '#proto/policy-messages.ts';
+import type { ApplyPoliciesResponse, DeletePolicyResponse, PolicyFile, PolicyProblem } from '#proto/policy-messages.ts';
 import type { WorkloadFacts } from '#policy/model.ts';
 import type { Clock } from '#runtime/clock.ts';
 import type { Emit } from '#runtime/log.ts';
 import { createDraft, type DraftChange, type PolicyDraft, type PolicyNews } from './draft.ts';
 import { foreignOwner, planApply, type Applicant } from './plan.ts';
 import { readFiles } from './read.ts';
+import { warningsFor } from './warnings.ts';
 
 /** What agents have told of their workloads' ports. */
 export interface DeclaredPorts {
@@ -22,6 +23,8 @@ export interface PolicyKeeperParts {
   /** Whose files are the rest of the documents, where there is one. */
   readonly folder: string | undefined;
   readonly declared: DeclaredPorts;
+  /** Of the mesh. */
+  readonly trustDomain: string;
   readonly clock: Clock;
   readonly emit: Emit<ControlPlaneEvent>;
   onNews(news: PolicyNews): void;
@@ -57,7 +60,8 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
-export function createPolicyKeeper({ store, folder, declared, clock, emit, onNews }: PolicyKeeperParts): PolicyKeeper {
+export function createPolicyKeeper(parts: PolicyKeeperParts): PolicyKeeper {
+  const { store, folder, declared, trustDomain, clock, emit, onNews } = parts;
   let policies = new Map(store.policies().map((policy) => [policyKey(policy), policy]));
   let revision = store.policyRevision();
   const waiting: Job[] = [];
@@ -111,15 +115,16 @@ export function createPolicyKeeper({ store, folder, declared, clock, emit, onNew
 
   async function apply(files: readonly PolicyFile[], kind: Applicant['kind']): Promise<ApplyPoliciesResponse> {
     const wanted = await readFiles(files); // the slow part, outside of the turn
-    if (!wanted.ok) return { revision, changes: [], problems: wanted.reason };
+    if (!wanted.ok) return refused(revision, wanted.reason);
     return inTurn((draft, answer) => {
       if (kind === 'folder') isFolderEmpty = wanted.value.length === 0;
       const applicant = kind === 'folder' ? { kind, folder } : operator();
       const plan = planApply(draft.policies, wanted.value, applicant, declared.workloads);
-      if (!plan.ok) return answer({ revision: draft.revision, changes: [], problems: plan.reason });
+      if (!plan.ok) return answer(refused(draft.revision, plan.reason));
+      const warnings = warningsFor(wanted.value, draft.policies, trustDomain);
       draft.change(plan.value);
       const changes = plan.value.changes.map((change) => ({ ...change, before: '', after: '' }));
-      return answer({ revision: draft.revision, changes, problems: [] });
+      return answer({ revision: draft.revision, changes, problems: [], warnings });
     });
   }
 
@@ -131,9 +136,11 @@ export function createPolicyKeeper({ store, folder, declared, clock, emit, onNew
     useFolder: (files) => apply(files, 'folder'),
     async check(files) {
       const wanted = await readFiles(files);
-      const plan = wanted.ok ? planApply(policies, wanted.value, operator(), declared.workloads) : wanted;
-      if (!plan.ok) return { revision, changes: [], problems: plan.reason };
-      return { revision, changes: plan.value.changes, problems: [] };
+      if (!wanted.ok) return refused(revision, wanted.reason);
+      const plan = planApply(policies, wanted.value, operator(), declared.workloads);
+      if (!plan.ok) return refused(revision, plan.reason);
+      const warnings = warningsFor(wanted.value, policies, trustDomain);
+      return { revision, changes: plan.value.changes, problems: [], warnings };
     },
     delete: (ref) =>
       inTurn((draft, answer) => {
@@ -145,4 +152,8 @@ export function createPolicyKeeper({ store, folder, declared, clock, emit, onNew
         return answer({ revision: draft.revision, problem: '' });
       }),
   };
+}
+
+function refused(revision: number, problems: readonly PolicyProblem[]): ApplyPoliciesResponse {
+  return { revision, changes: [], problems, warnings: [] };
 }

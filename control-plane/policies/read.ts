@@ -1,4 +1,5 @@
 import { readPolicies } from '#policy/documents.ts';
+import type { PolicyDocument as ReadDocument } from '#policy/model.ts';
 import { policyKey, type PolicyDocument } from '#proto/messages.ts';
 import type { PolicyFile, PolicyProblem } from '#proto/policy-messages.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
@@ -8,6 +9,8 @@ export const maxPolicyBytes = 128 * 1024;
 
 /** A document that may be applied, and where it was written. */
 export interface ReadPolicy extends PolicyDocument {
+  /** What it says. */
+  readonly read: ReadDocument;
   readonly file: string;
   /** Of its name; both from 1. */
   readonly line: number;
@@ -31,7 +34,7 @@ export async function readFiles(
     if (!read.ok) problems.push(...read.reason);
     for (const { document, raw, ...place } of read.ok ? read.value : []) {
       const { kind, namespace, name } = document;
-      const policy = { kind, namespace, name, json: JSON.stringify(raw), file, ...place };
+      const policy = { kind, namespace, name, json: JSON.stringify(raw), read: document, file, ...place };
       const problem = problemOf(policy, policies.get(policyKey(policy)));
       if (problem !== undefined) problems.push(problemAt(policy, problem));
       policies.set(policyKey(policy), policy);

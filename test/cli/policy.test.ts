@@ -49,6 +49,15 @@ describe('eastwest policy apply', () => {
     expect((await policy('get')).stdout).not.toContain('one');
   });
 
+  test('tells what may not be meant beside what is in force', async () => {
+    const other = allowText('one').replace('shop.example/', 'cluster.local/');
+    const { code, stdout, stderr } = await policy('apply -', other);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^created .*\nrevision \d+\n$/) });
+    expect(stderr).toMatch(
+      /^\(standard input\):7:\d+ spec\.rules\[0\]\.from\[0\]\.source\.principals: warning: names the trust domain cluster\.local, .*\n$/,
+    );
+  });
+
   test('with --dry-run only says what would happen', async () => {
     write('a.yaml', allowText('one'));
     const { code, stdout } = await policy('apply a.yaml --dry-run');

@@ -88,6 +88,16 @@ test('one bad document changes nothing in the whole folder, and is told once wit
   await expect.poll(names, soon).toEqual(['two']);
 });
 
+test('what somebody may not mean is told once, and in force', async () => {
+  const { dir, write, names, events } = await follow();
+  await write('a.yaml', allowText('one').replace('shop.example/', 'far.example/'));
+  await expect.poll(names, soon).toEqual(['one']);
+  const doubtful = () => events.filter(({ event }) => event === 'policy-files.doubtful');
+  const problem = expect.stringContaining('far.example, of which nobody is believed');
+  const path = 'spec.rules[0].from[0].source.principals';
+  await expect.poll(doubtful, soon).toMatchObject([{ file: join(dir, 'a.yaml'), line: 7, path, problem, problems: 1 }]);
+});
+
 test('a folder that cannot be read keeps what was good', async () => {
   const { dir, write, names, refused } = await follow();
   await write('a.yaml', allowText('one'));

@@ -7,8 +7,8 @@ import { readPolicies } from '#policy/documents.ts';
 function wanted(text: string): readonly ReadPolicy[] {
   const read = readPolicies(text, 'a.yaml');
   if (!read.ok) throw new Error(JSON.stringify(read.reason));
-  return read.value.map(({ document: { kind, namespace, name }, raw, ...place }) => ({
-    ...{ kind, namespace, name, ...place },
+  return read.value.map(({ document, raw, ...place }) => ({
+    ...{ kind: document.kind, namespace: document.namespace, name: document.name, read: document, ...place },
     ...{ json: JSON.stringify(raw), file: 'a.yaml' },
   }));
 }

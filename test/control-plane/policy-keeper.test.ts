@@ -4,10 +4,17 @@ import { createPolicyKeeper } from '#control-plane/policies/keeper.ts';
 import { maxPolicyBytes } from '#control-plane/policies/read.ts';
 import type { Store } from '#control-plane/store/store.ts';
 import { systemClock } from '#runtime/system-clock.ts';
-import { openPolicyStage } from '#support/policy-stage.ts';
+import { openPolicyStage, type PolicyStage } from '#support/policy-stage.ts';
 import { allowText, documents, meshPolicyText } from '#support/mesh-policies.ts';
 
 const cart = { kind: 'AuthorizationPolicy', namespace: 'default', name: 'cart' };
+/** After a restart, without a folder. */
+const rebornKeeper = ({ store, emit }: Pick<PolicyStage, 'store' | 'emit'>) =>
+  createPolicyKeeper({
+    ...{ store, folder: undefined, declared: { version: () => 0, workloads: () => [] } },
+    ...{ trustDomain: 'shop.example', clock: systemClock, emit },
+    onNews: () => undefined,
+  });
 const file = (text: string, name = 'a.yaml') => [{ name, text }];
 
 describe('an apply', () => {
@@ -35,19 +42,12 @@ describe('an apply', () => {
   });
 
   test('is kept over a restart, and every change is in the audit log', async () => {
-    const { keeper, store, ports: declared, emit, apply } = openPolicyStage();
+    const { keeper, store, emit, apply } = openPolicyStage();
     await apply(allowText('cart'));
     await apply(allowText('cart', { path: '/other' }));
     await keeper.delete(cart);
     await apply(allowText('orders'));
-    const reborn = createPolicyKeeper({
-      store,
-      folder: undefined,
-      declared,
-      clock: systemClock,
-      emit,
-      onNews: () => undefined,
-    });
+    const reborn = rebornKeeper({ store, emit });
     expect(reborn.revision()).toBe(4);
     expect(reborn.all()).toEqual(keeper.all());
     const rows = [...store.auditRows()].map(({ body }) => JSON.parse(body) as Record<string, unknown>);
@@ -91,7 +91,14 @@ describe('an apply', () => {
     const news: number[] = [];
     let writes = 0;
     const counting: Store = { ...store, write: (work) => ((writes += 1), store.write(work)) };
-    const parts = { store: counting, folder: undefined, declared, clock: systemClock, emit };
+    const parts = {
+      store: counting,
+      folder: undefined,
+      declared,
+      trustDomain: 'shop.example',
+      clock: systemClock,
+      emit,
+    };
     const keeper = createPolicyKeeper({ ...parts, onNews: ({ revision }) => news.push(revision) });
     const applied = Array.from({ length: 20 }, (_none, index) =>
       keeper.apply(file(allowText(index % 2 === 0 ? 'cart' : 'web', { path: `/${index}` }))),
@@ -115,7 +122,7 @@ describe('an apply', () => {
       write: (work) => (isFull ? Promise.reject(new Error('disk full')) : store.write(work)),
     };
     const news: number[] = [];
-    const parts = { store: full, folder: undefined, declared, clock: systemClock, emit };
+    const parts = { store: full, folder: undefined, declared, trustDomain: 'shop.example', clock: systemClock, emit };
     const keeper = createPolicyKeeper({ ...parts, onNews: ({ revision }) => news.push(revision) });
     const both = await Promise.allSettled([keeper.apply(file(allowText('a'))), keeper.apply(file(allowText('b')))]);
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
@@ -165,16 +172,9 @@ describe('documents that come from a folder', () => {
   });
 
   test('belong to the operator once no folder is followed', async () => {
-    const { keeper, store, ports: declared, emit } = openPolicyStage('/etc/policies');
+    const { keeper, store, emit } = openPolicyStage('/etc/policies');
     await keeper.useFolder(file(allowText('cart')));
-    const next = createPolicyKeeper({
-      store,
-      folder: undefined,
-      declared,
-      clock: systemClock,
-      emit,
-      onNews: () => undefined,
-    });
+    const next = rebornKeeper({ store, emit });
     expect(await next.delete(cart)).toEqual({ revision: 2, problem: '' });
   });
 });
@@ -182,4 +182,40 @@ describe('documents that come from a folder', () => {
 test('a policy that is not there cannot be deleted', async () => {
   const { keeper } = openPolicyStage();
   expect(await keeper.delete(cart)).toEqual({ revision: 0, problem: 'there is no AuthorizationPolicy/default/cart' });
+});
+
+test.each([
+  [
+    'a DENY of GET lets HEAD pass',
+    'action: DENY, rules: [{ to: [{ operation: { methods: [GET] } }] }]',
+    'lets HEAD pass',
+  ],
+  ['another trust domain', "rules: [{ from: [{ source: { principals: ['cluster.local/*'] } }] }]", 'cluster.local'],
+  ['a path with two spellings', 'action: DENY, rules: [{ to: [{ operation: { paths: [/a@b] } }] }]', 'misses /a%40b'],
+])('%s: that is in force, and told beside the change', async (_what, spec, problem) => {
+  const { keeper } = openPolicyStage();
+  const text = `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: { name: a }\nspec: { ${spec} }\n`;
+  const warning = { file: 'a.yaml', line: 4, problem: expect.stringContaining(problem) };
+  expect(await keeper.check(file(text))).toMatchObject({ problems: [], warnings: [warning] });
+  expect(await keeper.apply(file(text))).toMatchObject({ revision: 1, problems: [], warnings: [warning] });
+});
+
+test('a deny list that is for one namespace is told so, by the root namespace of this mesh', async () => {
+  const { keeper, apply } = openPolicyStage();
+  await apply(meshPolicyText('mesh', 'root'));
+  const list = (namespace: string) =>
+    `apiVersion: eastwest.dev/v1\nkind: DenyList\nmetadata: { name: a, namespace: ${namespace} }\nspec: { entries: [] }\n`;
+  const problem = 'shuts out from workloads of istio-system alone: one in root is for all';
+  expect(await keeper.check(file(list('istio-system')))).toMatchObject({
+    warnings: [{ path: 'metadata.namespace', problem }],
+  });
+  expect(await keeper.check(file(list('root')))).toMatchObject({ warnings: [] });
+});
+
+test('no more than a hundred warnings are told, and how many there are', async () => {
+  const { keeper } = openPolicyStage();
+  const many = Array.from({ length: 105 }, (_, n) => allowText(`p${n}`).replaceAll('shop.example/', 'far.example/'));
+  const { warnings } = await keeper.check(file(documents(...many)));
+  expect(warnings).toHaveLength(101);
+  expect(warnings.at(-1)).toMatchObject({ path: '', problem: 'and 5 more' });
 });

@@ -8,6 +8,7 @@ const stored = (name: string, json = '{}'): StoredPolicy => ({
   ...{ kind: 'AuthorizationPolicy', namespace: 'default', name, json, revision: 1, source: '' },
 });
 const wanted = (name: string, json = '{}'): ReadPolicy => ({
+  read: { kind: 'ScopeTemplates', namespace: 'default', name, scopes: [] }, // is not asked
   ...{ kind: 'AuthorizationPolicy', namespace: 'default', name, json, file: 'a.yaml', line: 3, column: 13 },
   placeOf: () => ({ line: 3, column: 13 }),
 });

@@ -34,7 +34,7 @@ export function openPolicyStage(folder?: string): PolicyStage {
   const feed = createPolicyFeed(store.policies(), store.policyRevision());
   const ports = createPortBook({ store, clock: systemClock, emit });
   const keeper = createPolicyKeeper({
-    ...{ store, folder, declared: ports, clock: systemClock, emit },
+    ...{ store, folder, declared: ports, trustDomain: 'shop.example', clock: systemClock, emit },
     onNews: (news) => feed.take(news),
   });
   return {
