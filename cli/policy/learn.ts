@@ -52,7 +52,7 @@ export const run: Run = async (args, edge) => {
       ? `not compared: ${current.why}\n`
       : comparisonText(comparison, { created: out === undefined ? 'by-name' : 'in-full' }),
   );
-  if (out !== undefined) report.write(`written to ${out}\n`);
+  if (out !== undefined) report.write(`written to ${args.values['out']}\n`);
   return 0;
 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { PolicyUse, type RuleUse } from '#policy/learn/policy-use.ts';
 import { observedCalls } from '#support/observed-calls.ts';
-import { policiesOf } from '#support/policies.ts';
+import { policiesOf, spiffeId } from '#support/policies.ts';
 
 const rule = (fields: string): string => `{ to: [{ operation: { ${fields} } }] }`;
 const policy = (name: string, rules: readonly string[], more = ''): string => `apiVersion: eastwest.dev/v1
@@ -86,6 +86,17 @@ describe('rules that calls need', () => {
         },
       ],
     ]);
+  });
+
+  test('are none for callers of another trust domain, unless it is named in full (A44)', () => {
+    const yaml =
+      policy('a', [rule('paths: [/a]')]) +
+      policy('b', ['{ from: [{ source: { principals: [far.test/ns/shop/sa/cart] } }] }']);
+    const use = new PolicyUse(policiesOf(yaml));
+    const far = { principal: spiffeId('spiffe://far.test/ns/shop/sa/cart') };
+    const [own, other] = observedCalls(['GET /a']).flatMap((call) => [call, { ...call, ...far }]);
+    expect([use.note(own!), use.use(undefined).unused]).toEqual([{ ok: true, value: 'allowed' }, ['shop/b rules[0]']]);
+    expect([use.note(other!), use.use(undefined).unused]).toEqual([{ ok: true, value: 'allowed' }, []]);
   });
 
   test('of one workload alone are told where that is asked', () => {

@@ -48,7 +48,9 @@ export function callLines(calls: readonly ToldCall[]): readonly string[] {
 export function sourceText(learner: LogLearner): string {
   const workloads = learner.observations.workloads();
   const callers = new Set(workloads.flatMap((each) => each.callers.map(({ principal }) => principal)));
-  const counted = `${plural(learner.learned, 'call')} of ${plural(callers.size, 'caller')} to ${plural(workloads.length, 'workload')}`;
+  const calls = plural(learner.learned, 'call');
+  const refused = learner.refusedLearned === 0 ? '' : ` (${learner.refusedLearned} of them refused)`;
+  const counted = `${calls}${refused} of ${plural(callers.size, 'caller')} to ${plural(workloads.length, 'workload')}`;
   if (learner.fromMs === Infinity) return counted;
   return `${counted}, ${isoTime(learner.fromMs)} to ${isoTime(learner.untilMs)}`;
 }

@@ -29,6 +29,8 @@ export type LeftOut =
   /** Refused for another reason than that no rule matched: no ALLOW rule would mend that. */
   | `refused: ${string}`;
 
+type ReadCall = Extract<LineReading, { readonly call: ObservedCall }>;
+
 const megabyte = 1_048_576;
 const refusedForWantOfRule = 'no-rule-matches';
 const maxDestinations = 100;
@@ -38,6 +40,8 @@ const maxReasons = 100;
 export class LogLearner {
   lines = 0;
   learned = 0;
+  /** Of those that were learned. */
+  refusedLearned = 0;
   fromMs = Infinity;
   untilMs = -Infinity;
   readonly leftOut = new Map<LeftOut, number>();
@@ -93,16 +97,17 @@ export class LogLearner {
     }
   }
 
-  #takeCall({ call, atMs }: { readonly call: ObservedCall; readonly atMs: number }, into: Observations): void {
+  #takeCall({ kind, call, atMs }: ReadCall, into: Observations): void {
     const { to } = this.#options;
     const isAsked = to === undefined || (call.workload.name === to.name && call.workload.namespace === to.namespace);
     if (!isAsked) return this.#leaveOut('other-workload');
-    this.fromMs = Math.min(this.fromMs, atMs);
-    this.untilMs = Math.max(this.untilMs, atMs);
     const taken = into.add(call);
     if (into === this.refused) return;
     if (taken !== 'taken') return this.#leaveOut(taken);
     this.learned += 1;
+    this.fromMs = Math.min(this.fromMs, atMs);
+    this.untilMs = Math.max(this.untilMs, atMs);
+    if (kind === 'refused') this.refusedLearned += 1;
     this.#compare(call);
   }
 
