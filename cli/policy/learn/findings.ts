@@ -64,7 +64,7 @@ const meanings: Readonly<Record<Exclude<LeftOut, `refused: ${string}`>, string>>
   'other-direction': "of outbound calls and gateways: the called agent's line counts",
   unnamed: 'of a workload whose SPIFFE ID has no namespace, or is not said',
   failed: 'of calls that came to nothing (`failed`)',
-  'ended-by-decision': 'of streams that a decision ended',
+  'ended-by-decision': 'of calls and streams that an agent broke off (`cut`, with a decision)',
   unclear: 'of which port, method or path cannot be told',
   plaintext: 'of callers without a certificate: see `eastwest strict-check`',
   unwritable: 'of calls that a policy cannot name exactly (`*`, `{` or `}` in the method or path)',
