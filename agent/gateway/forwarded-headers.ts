@@ -1,5 +1,5 @@
 import { foldedName, headerField, type HeaderField } from '#agent/http/header-field.ts';
-import { decisionHeader } from '#agent/http/problem.ts';
+import { decisionName } from '#agent/http/problem.ts';
 import { isReservedName } from '#agent/http/reserved.ts';
 
 /** A caller from outside, as the app is told of it. */
@@ -34,8 +34,6 @@ export function tellForwarded(headers: readonly HeaderField[], host: string, cal
   if (host !== '') out.push(headerField('x-forwarded-host', host));
   return out;
 }
-
-const decisionName = decisionHeader.toLowerCase();
 
 /** What may pass of answers and of trailers: also the decision that another agent names. */
 export function filterOutside(fields: readonly HeaderField[]): readonly HeaderField[] {

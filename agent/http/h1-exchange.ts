@@ -6,7 +6,7 @@ import { BodyReader, type BodyLimits } from './body.ts';
 import type { HeaderField, RequestHead, ResponseHead } from './head.ts';
 import type { ExchangeProblem, Forwarded, RequestSink, ResponseSink } from './message.ts';
 import { webSocketUpgrade } from './own-fields.ts';
-import { decisionHeader } from './problem.ts';
+import { decisionName } from './problem.ts';
 import type { Admission, RequestEnd, RequestReport } from './service.ts';
 
 /** The connection on which exchanges happen, one after another. */
@@ -36,7 +36,6 @@ export interface UpgradedPipe {
   readonly early: Buffer;
 }
 
-const decisionName = decisionHeader.toLowerCase();
 const noTrailers: readonly HeaderField[] = Object.freeze([]);
 
 /** The exchanges of one connection, one at a time: the request's body goes up, the answer is written anew. */

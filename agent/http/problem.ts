@@ -6,6 +6,8 @@ import type { HeadProblem } from './head.ts';
  * an answer of the other agent from one of the app.
  */
 export const decisionHeader = 'X-Eastwest-Decision';
+/** The same as a field's name in HTTP/2. */
+export const decisionName = decisionHeader.toLowerCase();
 
 export interface Problem {
   readonly status: number;

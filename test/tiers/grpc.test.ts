@@ -11,6 +11,7 @@ import {
   startPythonServer,
   type ToldRefusal,
 } from '#support/interop/python-interop.ts';
+import { ourDetails, readStatusDetails } from '#support/interop/status-details.ts';
 import { startProcessPair, spiffeIdOf, type ProcessPair } from '#support/process-pair.ts';
 
 /** Ports of prices: its two servers, one that cart may not call, one without an app, and one of a peer that is away. */
@@ -77,20 +78,26 @@ describe.skipIf(lacksPythonGrpc('gRPC interoperability with grpcio'))('gRPC thro
       using other = new InteropClient(at);
       const told = await other.unary('/grpc.testing.TestService/EmptyCall', {});
       const decision = [...told.initial.get('x-eastwest-decision'), ...told.trailing.get('x-eastwest-decision')][0];
-      return { code: told.code, message: told.details, decision: decision === undefined ? null : String(decision) };
+      const [details] = told.trailing.get('grpc-status-details-bin');
+      return {
+        ...{ code: told.code, message: told.details, decision: decision === undefined ? null : String(decision) },
+        details: details === undefined ? null : readStatusDetails(details as Buffer),
+      };
     }
 
     test('when cart may not call: PERMISSION_DENIED, with the decision’s name', async () => {
-      const { code, decision } = await ask(ports.denied);
+      const { code, message, decision, details } = await ask(ports.denied);
       expect(code).toBe(status.PERMISSION_DENIED);
+      expect(details).toEqual({ code, message, details: ourDetails('PERMISSION_DENIED', decision ?? '') });
       expect(decision).toMatch(/^\S{8,}$/);
       await pair.prices.event('inbound.denied', (denied) => denied.decisionId === decision);
     });
 
     test.each(['noApp', 'noPeer'] as const)('when nobody is there (%s): UNAVAILABLE', async (port) => {
-      const { code, message } = await ask(ports[port]);
+      const { code, message, decision, details } = await ask(ports[port]);
       expect(code).toBe(status.UNAVAILABLE);
       expect(message).not.toBe('');
+      expect(details).toEqual({ code, message, details: ourDetails('UNAVAILABLE', decision ?? '') });
     });
   });
 });

@@ -1,6 +1,7 @@
 import type { Answer } from '#agent/http/answers.ts';
 import { headerField, type HeaderField } from '#agent/http/header-field.ts';
 import { decisionHeader } from '#agent/http/problem.ts';
+import { grpcDetails } from './grpc-details.ts';
 
 /** `application/grpc`, also with `+proto` and the like; not gRPC-Web, which is ordinary HTTP. */
 function isGrpcContent(contentType: string): boolean {
@@ -82,14 +83,13 @@ export function trailersOnly(answer: Answer): HeaderField[] {
   return [status200, contentType, ...grpcTrailers(answer)];
 }
 
-/** The end of a call whose answer has begun. */
-export function grpcTrailers(answer: Answer): HeaderField[] {
-  const fields = [
-    headerField('grpc-status', String(grpcStatusOf(answer.status))),
-    headerField('grpc-message', encodeMessage(answer.title)),
-  ];
-  if (answer.decisionId !== undefined) fields.push(headerField(decisionHeader, answer.decisionId));
-  return fields;
+/** The end of a call whose answer has begun. The decision's name stands where gRPC clients look for details, too. */
+export function grpcTrailers({ status, title, decisionId }: Answer): HeaderField[] {
+  const code = grpcStatusOf(status);
+  const fields = [headerField('grpc-status', String(code)), headerField('grpc-message', encodeMessage(title))];
+  if (decisionId === undefined) return fields;
+  const details = grpcDetails({ code, message: title, decisionId });
+  return [...fields, headerField(decisionHeader, decisionId), headerField('grpc-status-details-bin', details)];
 }
 
 /** The status among the fields that end a gRPC call; undefined where it is none of gRPC's. */

@@ -2,7 +2,7 @@ import type { H2Stream } from '#agent/h2/types.ts';
 import { problemAnswer, type Answer } from '#agent/http/answers.ts';
 import { headerField, type HeaderField } from '#agent/http/header-field.ts';
 import { contentLength } from '#agent/http/own-fields.ts';
-import { decisionHeader, problemContent } from '#agent/http/problem.ts';
+import { decisionHeader, decisionName, problemContent } from '#agent/http/problem.ts';
 import { httpStatusOf, isGrpc, trailersOnly } from './grpc.ts';
 import { statusField } from './h2-fields.ts';
 
@@ -17,7 +17,6 @@ export function readerOf(fields: readonly HeaderField[]): Reader {
 
 const problemType = headerField('content-type', 'application/problem+json');
 const noStore = headerField('cache-control', 'no-store');
-const decisionName = decisionHeader.toLowerCase();
 
 /** Sends an answer of ours, whole. */
 export function sendAnswer(stream: H2Stream, answer: Answer, reader: Reader): void {

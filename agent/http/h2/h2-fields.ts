@@ -2,6 +2,7 @@ import type { ResponseHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { Forwarded } from '#agent/http/message.ts';
 import { isTrailer } from '#agent/http/body.ts';
+import { decisionName } from '#agent/http/problem.ts';
 import { contentLength } from '#agent/http/own-fields.ts';
 import { isReservedName } from '#agent/http/reserved.ts';
 import { isHopByHop } from '#agent/http/write.ts';
@@ -126,7 +127,7 @@ function isGrpcTrailer(name: string): boolean {
 
 /**
  * The same for the answer to a gRPC call: its trailers carry metadata of the app's own choice, under whatever name; only
- * framing and names of ours are left out.
+ * framing and names of ours are left out. Another agent's decision passes: an app's own was removed by the agent beside it.
  */
 export function passableMetadata(trailers: readonly HeaderField[]): readonly HeaderField[] {
   for (const { name } of trailers) if (!isMetadata(name)) return trailers.filter((trailer) => isMetadata(trailer.name));
@@ -134,6 +135,6 @@ export function passableMetadata(trailers: readonly HeaderField[]): readonly Hea
 }
 
 function isMetadata(name: string): boolean {
-  if (isGrpcTrailer(name)) return true;
+  if (isGrpcTrailer(name) || name === decisionName) return true;
   return !isHopByHop(name) && name !== 'host' && !isReservedName(name);
 }

@@ -117,7 +117,7 @@ export class H2ServerStream<P> extends StreamAnswer implements H2StreamHandler, 
 
   end(trailers: readonly HeaderField[]): void {
     if (this.#phase !== 'forwarding') return;
-    if (this.isGrpc && trailers.length > 0) this.grpcStatus = grpcStatusIn(trailers);
+    if (this.isGrpc && trailers.length > 0) this.noteGrpcEnd(trailers);
     this.sayEnd(trailers);
     this.#answered();
   }

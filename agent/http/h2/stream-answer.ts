@@ -4,8 +4,8 @@ import type { ResponseHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
 import type { Forwarded } from '#agent/http/message.ts';
 import type { RequestEnd } from '#agent/http/service.ts';
-import { grpcStatusOf, grpcTrailers } from './grpc.ts';
-import { agentAnswer, sendAnswer, type Reader } from './h2-answer.ts';
+import { grpcStatusIn, grpcStatusOf, grpcTrailers } from './grpc.ts';
+import { agentAnswer, decisionOf, sendAnswer, type Reader } from './h2-answer.ts';
 import { responseFields } from './h2-fields.ts';
 
 /** What has been said to a caller on its stream so far. A stream's server is one; it says nothing twice. */
@@ -76,6 +76,12 @@ export class StreamAnswer {
     this.status = meant;
     if (instead !== undefined) this.sayOwn(instead, 'grpc');
     return instead !== undefined;
+  }
+
+  /** How the call ended that was answered: by the app, or by the agent beside it, which names a decision. */
+  protected noteGrpcEnd(trailers: readonly HeaderField[]): void {
+    this.grpcStatus = grpcStatusIn(trailers);
+    this.decisionId = decisionOf(trailers) ?? this.decisionId;
   }
 
   /** A status of ours for the end of a gRPC call whose answer has begun. */

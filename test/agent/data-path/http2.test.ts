@@ -46,7 +46,9 @@ describe.each(['auto', 'http2'] as const)('HTTP/2 from the app to an app of HTTP
   test('gRPC: messages both ways while the call lasts, and its trailers (A61)', async () => {
     const app = await http2App((stream) => {
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', 'grpc-message': 'fine' }));
+      stream.on('wantTrailers', () =>
+        stream.sendTrailers({ 'grpc-status': '0', 'grpc-message': 'fine', 'x-eastwest-decision': 'forged' }),
+      );
       stream.on('data', (bytes: Buffer) => stream.write(`seen ${bytes.toString()};`));
       stream.on('end', () => stream.end());
     });
@@ -61,6 +63,7 @@ describe.each(['auto', 'http2'] as const)('HTTP/2 from the app to an app of HTTP
     stream.end();
     expect(await answers.next()).toMatchObject({ done: true });
     expect(await trailers).toMatchObject({ 'grpc-status': '0', 'grpc-message': 'fine' });
+    expect(await trailers, 'only agents name decisions').not.toHaveProperty('x-eastwest-decision');
     expect(cart.counters).toMatchObject({ requests: 1, failed: 0 });
   });
 

@@ -3,6 +3,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { http2Client, startHttp2App } from '#support/h2-apps.ts';
+import { ourDetails, readStatusDetails } from '#support/interop/status-details.ts';
 import { send, sendRaw } from '#support/pair-world.ts';
 import { gone, policy } from '#support/pushed-policies.ts';
 import { usePairWorld } from '#support/use-pair-world.ts';
@@ -185,7 +186,7 @@ describe('what runs ends within a second once it is not allowed any more, and no
       stream.write(Buffer.alloc(5));
     });
     world.onEnd(() => app.end());
-    const { port, prices } = await world.pair(app.port, { protocol: 'http2' });
+    const { port, prices, cart: calling } = await world.pair(app.port, { protocol: 'http2' });
     const session = http2Client(port);
     world.onEnd(() => session.destroy());
     const call = {
@@ -200,8 +201,14 @@ describe('what runs ends within a second once it is not allowed any more, and no
     await once(stream, 'response');
     const before = performance.now();
     prices.push(shut());
-    expect((await trailers)[0]).toMatchObject({ 'grpc-status': '7' });
+    const [told] = (await trailers) as [Record<string, string>];
     expect(performance.now() - before).toBeLessThan(ms);
+    expect(told).toMatchObject({ 'grpc-status': '7', 'x-eastwest-decision': expect.stringMatching(/^\S{8,}$/) });
+    const decisionId = told['x-eastwest-decision']!;
+    expect(prices.events).toContainEqual(expect.objectContaining({ event: 'inbound.denied', decisionId }));
+    const { details } = readStatusDetails(Buffer.from(told['grpc-status-details-bin'] ?? '', 'base64'));
+    expect(details).toEqual(ourDetails('PERMISSION_DENIED', decisionId));
+    await expect.poll(() => calling.lines).toMatchObject([{ grpcStatus: 7, decisionId }]); // in the caller's log too
   });
 
   test('a stream whose session proves a certificate that a deny list names', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { runProgram } from '#support/programs.ts';
 import type { InteropCase } from './interop-cases.ts';
+import type { StatusDetails } from './status-details.ts';
 import type { InteropServer } from './interop-server.ts';
 
 const folder = join(import.meta.dirname, '..', 'foreign', 'grpc');
@@ -55,6 +56,8 @@ export interface ToldRefusal {
   readonly code: number;
   readonly message: string;
   readonly decision: string | null;
+  /** Of the status. */
+  readonly details: StatusDetails | null;
 }
 
 /** What grpcio is told of a call that fails. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { grpcDetails } from '#agent/http/h2/grpc-details.ts';
 import { encodeMessage, grpcStatusOf, httpStatusOf, isGrpc, readGrpcCall, trailersOnly } from '#agent/http/h2/grpc.ts';
 import { fieldsOf } from './fields-of.ts';
 
@@ -43,7 +44,9 @@ test('our answer is one field section with status, message and decision', () => 
     'grpc-status: 7',
     'grpc-message: Not admitted: 100 %25 sure',
     'x-eastwest-decision: d-1',
+    `grpc-status-details-bin: ${grpcDetails({ code: 7, message: answer.title, decisionId: 'd-1' })}`,
   ]);
+  expect(trailersOnly({ status: 403, title: 'No' })).toHaveLength(4); // without a decision there are no details
 });
 
 test.each([

@@ -1,3 +1,4 @@
+import { grpcDetails } from '#agent/http/h2/grpc-details.ts';
 import { describe, expect, test } from 'vitest';
 import type { Forward } from '#agent/http/last-admission.ts';
 import { createStage } from './fake-exchange.ts';
@@ -170,7 +171,7 @@ describe('an agent’s answer to a gRPC call', () => {
     upstream.response.data(bytes('{"title":"no"}'));
     upstream.response.end([]);
     expect(stream.said).toEqual([
-      'HEAD :status: 200|content-type: application/grpc|grpc-status: 7|grpc-message: The mesh answered the call with HTTP status 403|x-eastwest-decision: d-9 END',
+      `HEAD :status: 200|content-type: application/grpc|grpc-status: 7|grpc-message: The mesh answered the call with HTTP status 403|x-eastwest-decision: d-9|grpc-status-details-bin: ${grpcDetails({ code: 7, message: 'The mesh answered the call with HTTP status 403', decisionId: 'd-9' })} END`,
     ]);
     expect(ends).toMatchObject([{ status: 403, answeredBy: 'agent', outcome: 'complete' }]);
   });

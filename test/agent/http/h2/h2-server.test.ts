@@ -1,3 +1,4 @@
+import { grpcDetails } from '#agent/http/h2/grpc-details.ts';
 import { describe, expect, test } from 'vitest';
 import { createStage } from './fake-exchange.ts';
 import { FakeStream } from './fake-stream.ts';
@@ -212,7 +213,9 @@ describe('an answer of ours', () => {
     [
       'to a gRPC call',
       call,
-      ['HEAD :status: 200|content-type: application/grpc|grpc-status: 7|grpc-message: No|x-eastwest-decision: d-7 END'],
+      [
+        `HEAD :status: 200|content-type: application/grpc|grpc-status: 7|grpc-message: No|x-eastwest-decision: d-7|grpc-status-details-bin: ${grpcDetails({ code: 7, message: 'No', decisionId: 'd-7' })} END`,
+      ],
     ],
   ])('%s names the decision', (_what, text, said) => {
     const stage = createStage();

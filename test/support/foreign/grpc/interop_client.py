@@ -7,8 +7,10 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(__file__))
 import grpc
+from google.protobuf import json_format
 
 messages, services = grpc.protos_and_services("interop.proto")
+status = grpc.protos("status.proto")
 INITIAL, TRAILING = "x-grpc-test-echo-initial", "x-grpc-test-echo-trailing-bin"
 PAIRS = ((31415, 27182), (9, 8), (2653, 1828), (58979, 45904))
 SPECIAL = "\t\ntest with whitespace\r\nand Unicode BMP \u263a and non-BMP \U0001f608\t\n"
@@ -151,15 +153,29 @@ class Cases:
 
 
 def refused(port):
-    """What a call is told that our agents refuse: code, message and the decision's name."""
+    """What a call is told that our agents refuse: code, message, the decision's name and the status's details."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         try:
             services.TestServiceStub(channel).EmptyCall(messages.Empty(), timeout=20)
         except grpc.RpcError as error:
             metadata = [*(error.initial_metadata() or ()), *(error.trailing_metadata() or ())]
             decision = dict(metadata).get("x-eastwest-decision")
-            return {"code": error.code().value[0], "message": error.details(), "decision": decision}
-    return {"code": 0, "message": "", "decision": None}
+            details = read_details(dict(metadata).get("grpc-status-details-bin"))
+            return {"code": error.code().value[0], "message": error.details(), "decision": decision, "details": details}
+    return {"code": 0, "message": "", "decision": None, "details": None}
+
+
+def read_details(value):
+    """`grpc-status-details-bin` with the fields of its details, by the names of their types."""
+    if value is None:
+        return None
+    known = {"ErrorInfo": status.ErrorInfo, "RequestInfo": status.RequestInfo}
+    read = status.Status.FromString(value)
+    details = {}
+    for detail in read.details:
+        name = detail.type_url.removeprefix("type.googleapis.com/google.rpc.")
+        details[name] = json_format.MessageToDict(known[name].FromString(detail.value))
+    return {"code": read.code, "message": read.message, "details": details}
 
 
 if sys.argv[1] == "refused":
