@@ -3,13 +3,15 @@ import { openPinnedChannel, type ByteStream, type CallOptions } from './channel.
 import { readable } from './garbled.ts';
 import {
   encodeIssueCertificateRequest,
-  encodeWatchRequest,
-  meshPaths,
   parseIssueCertificateResponse,
-  parseWatchResponse,
-  versionOfWatchResponse,
   type IssueCertificateRequest,
   type IssueCertificateResponse,
+} from './issue-messages.ts';
+import {
+  encodeWatchRequest,
+  meshPaths,
+  parseWatchResponse,
+  versionOfWatchResponse,
   type WatchRequest,
   type WatchResponse,
 } from './messages.ts';

@@ -6,12 +6,14 @@ import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { ByteStream } from './channel.ts';
 import {
   encodeIssueCertificateResponse,
-  encodeWatchResponse,
-  meshPaths,
   parseIssueCertificateRequest,
-  parseWatchRequest,
   type IssueCertificateRequest,
   type IssueCertificateResponse,
+} from './issue-messages.ts';
+import {
+  encodeWatchResponse,
+  meshPaths,
+  parseWatchRequest,
   type MessageProblem,
   type WatchRequest,
   type WatchResponse,

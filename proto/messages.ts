@@ -32,8 +32,6 @@ const maxUpstreams = 1000;
 const maxOwnEndpoints = 16;
 const maxOwnPorts = 100;
 const maxTextLength = 500;
-const maxTokenLength = 200;
-const maxChainCertificates = 8;
 /** A name as Kubernetes has them. */
 const maxPolicyNameLength = 253;
 
@@ -55,24 +53,7 @@ export type MessageProblem =
   | 'too-many-items'
   | 'unknown-kind';
 
-type Parsed<T> = Result<T, MessageProblem>;
-
-/** How a workload proves who it is: once with a join token, from then on with the SVID of its TLS connection. */
-export type Attestation = { readonly kind: 'join-token'; readonly token: string } | { readonly kind: 'current-svid' };
-
-export interface IssueCertificateRequest {
-  /** PKCS#10, DER; its size and content are judged by `readCsr`. */
-  readonly csr: Buffer;
-  readonly attestation: Attestation;
-}
-
-export interface IssueCertificateResponse {
-  /** DER, leaf first, without the root; 1 to 8. */
-  readonly chain: readonly Buffer[];
-  readonly trustBundle: TrustBundle;
-  /** The CA's clock when it signed, milliseconds since 1970. */
-  readonly signedAtMs: number;
-}
+export type Parsed<T> = Result<T, MessageProblem>;
 
 export interface Endpoint {
   /** IPv4 or IPv6 address without brackets. */
@@ -143,35 +124,6 @@ export type WatchResponse =
   | { readonly kind: 'workloads'; readonly version: number; readonly workloads: readonly Workload[] }
   | { readonly kind: 'settings'; readonly version: number; readonly svidLifeMs: number }
   | { readonly kind: 'policies'; readonly version: number; readonly policies: PoliciesPart };
-
-export function encodeIssueCertificateRequest({ csr, attestation }: IssueCertificateRequest): Buffer {
-  const proof = attestation.kind === 'join-token' ? { joinToken: attestation.token } : { currentSvid: {} };
-  return encode(tables.issueCertificateRequest, { csr, ...proof });
-}
-
-export function parseIssueCertificateRequest(bytes: Uint8Array): Parsed<IssueCertificateRequest> {
-  const decoded = decode(tables.issueCertificateRequest, bytes);
-  if (!decoded.ok) return decoded;
-  const { csr, joinToken, currentSvid } = decoded.value;
-  if (currentSvid !== undefined) return ok({ csr, attestation: { kind: 'current-svid' } });
-  if (joinToken === undefined || joinToken === '' || joinToken.length > maxTokenLength)
-    return refuse('bad-attestation');
-  return ok({ csr, attestation: { kind: 'join-token', token: joinToken } });
-}
-
-export function encodeIssueCertificateResponse(response: IssueCertificateResponse): Buffer {
-  return encode(tables.issueCertificateResponse, response);
-}
-
-export function parseIssueCertificateResponse(bytes: Uint8Array): Parsed<IssueCertificateResponse> {
-  const decoded = decode(tables.issueCertificateResponse, bytes);
-  if (!decoded.ok) return decoded;
-  const { chain, signedAtMs } = decoded.value;
-  if (chain.length === 0 || chain.length > maxChainCertificates) return refuse('bad-chain');
-  if (signedAtMs <= 0) return refuse('bad-time');
-  const trustBundle = toTrustBundle(decoded.value.trustBundle);
-  return trustBundle.ok ? ok({ chain, trustBundle: trustBundle.value, signedAtMs }) : trustBundle;
-}
 
 export function encodeWatchRequest(request: WatchRequest): Buffer {
   const { kind, ...fields } = request;
@@ -273,7 +225,8 @@ export function isPolicyRef({ kind, namespace, name }: PolicyRef): boolean {
   return [kind, namespace, name].every((part) => part.length <= maxPolicyNameLength && !part.includes('/'));
 }
 
-function toTrustBundle(raw: Decoded<typeof tables.trustBundle> | undefined): Parsed<TrustBundle> {
+/** A bundle whose roots can be read. */
+export function toTrustBundle(raw: Decoded<typeof tables.trustBundle> | undefined): Parsed<TrustBundle> {
   if (raw === undefined) return refuse('bad-trust-bundle');
   const bundle = createTrustBundle(raw);
   return bundle.ok ? bundle : refuse('bad-trust-bundle');

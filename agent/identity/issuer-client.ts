@@ -2,7 +2,7 @@ import { buildCsr } from '#certs/csr.ts';
 import { exportSpki, generateKeyPair, keyThumbprint, type KeyPair } from '#certs/keys.ts';
 import type { TrustBundle } from '#certs/trust-bundle.ts';
 import { verifySvid, type SvidProblem } from '#certs/verify-svid.ts';
-import type { Attestation, IssueCertificateRequest, IssueCertificateResponse } from '#proto/messages.ts';
+import type { Attestation, IssueCertificateRequest, IssueCertificateResponse } from '#proto/issue-messages.ts';
 import type { Refusal } from '#proto/refusal.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';

@@ -1,6 +1,6 @@
 import { renewAtMs, retryAtMs } from '#certs/renewal.ts';
 import type { TrustBundle } from '#certs/trust-bundle.ts';
-import type { Attestation } from '#proto/messages.ts';
+import type { Attestation } from '#proto/issue-messages.ts';
 import type { Refusal } from '#proto/refusal.ts';
 import { backoffMs } from '#runtime/backoff.ts';
 import type { Clock, Random } from '#runtime/clock.ts';

@@ -1,9 +1,5 @@
-import type {
-  IssueCertificateRequest,
-  IssueCertificateResponse,
-  WatchRequest,
-  WatchResponse,
-} from '#proto/messages.ts';
+import type { IssueCertificateRequest, IssueCertificateResponse } from '#proto/issue-messages.ts';
+import type { WatchRequest, WatchResponse } from '#proto/messages.ts';
 import type { Refusal } from '#proto/refusal.ts';
 import { backoffMs } from '#runtime/backoff.ts';
 import type { Clock, Random } from '#runtime/clock.ts';

@@ -5,7 +5,7 @@ import { parseSpiffeId } from '#certs/spiffe-id.ts';
 import { parseTrustBundlePem } from '#certs/trust-bundle.ts';
 import { verifySvid } from '#certs/verify-svid.ts';
 import { createMeshClient, type MeshClient, type MeshClientOptions } from '#proto/mesh-client.ts';
-import type { Attestation } from '#proto/messages.ts';
+import type { Attestation } from '#proto/issue-messages.ts';
 import type { Result } from '#runtime/result.ts';
 import { systemClock } from '#runtime/system-clock.ts';
 import { startControlPlane, type ControlPlaneProcess } from '#bench/control-plane.ts';

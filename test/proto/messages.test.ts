@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as admin from '#proto/admin-messages.ts';
+import * as issuing from '#proto/issue-messages.ts';
 import * as messages from '#proto/messages.ts';
 import { maxRequestBytes } from '#proto/messages.ts';
 import * as tables from '#proto/tables.ts';
@@ -21,7 +22,7 @@ describe('what an agent may say', () => {
     [{ csr: Buffer.of(1), joinToken: '' }, 'bad-attestation'],
     [{ csr: Buffer.of(1), joinToken: 'x'.repeat(201) }, 'bad-attestation'],
   ] satisfies [Encodable<typeof issueTable>, string][])('IssueCertificate %o is %s', (message, expected) => {
-    expect(words(messages.parseIssueCertificateRequest(encode(issueTable, message)))).toBe(expected);
+    expect(words(issuing.parseIssueCertificateRequest(encode(issueTable, message)))).toBe(expected);
   });
 
   const watchTable = tables.watchRequest;
@@ -127,7 +128,7 @@ describe('what a control plane may say', () => {
     'a certificate with %s is %s',
     (_name, message, expected) => {
       const bytes = encode(tables.issueCertificateResponse, message);
-      expect(words(messages.parseIssueCertificateResponse(bytes))).toBe(expected);
+      expect(words(issuing.parseIssueCertificateResponse(bytes))).toBe(expected);
     },
   );
 });

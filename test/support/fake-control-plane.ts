@@ -5,12 +5,8 @@ import { workloadSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import type { TrustBundle } from '#certs/trust-bundle.ts';
 import { verifySvid } from '#certs/verify-svid.ts';
 import { serveMesh, type Peer, type ServerIdentity, type WatchCall } from '#proto/mesh-server.ts';
-import type {
-  IssueCertificateRequest,
-  IssueCertificateResponse,
-  WatchRequest,
-  WatchResponse,
-} from '#proto/messages.ts';
+import type { IssueCertificateRequest, IssueCertificateResponse } from '#proto/issue-messages.ts';
+import type { WatchRequest, WatchResponse } from '#proto/messages.ts';
 import type { Refusal } from '#proto/refusal.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { aborted } from '#runtime/drain.ts';

@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { readCsr } from '#certs/csr.ts';
 import type { IssueCall } from '#agent/identity/issuer-client.ts';
 import { createTrustBundle, type TrustBundle } from '#certs/trust-bundle.ts';
-import type { Attestation, IssueCertificateRequest, IssueCertificateResponse } from '#proto/messages.ts';
+import type { Attestation, IssueCertificateRequest, IssueCertificateResponse } from '#proto/issue-messages.ts';
 import type { Refusal } from '#proto/refusal.ts';
 import { Fault } from '#runtime/fault.ts';
 import { ok, refuse } from '#runtime/result.ts';

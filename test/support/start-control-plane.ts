@@ -9,7 +9,7 @@ import { startControlPlane, type ControlPlane } from '#control-plane/control-pla
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
 import { createAdminClient, type AdminClient } from '#proto/admin.ts';
 import { createMeshClient, type MeshClient } from '#proto/mesh-client.ts';
-import type { Attestation, IssueCertificateResponse } from '#proto/messages.ts';
+import type { Attestation, IssueCertificateResponse } from '#proto/issue-messages.ts';
 import type { TlsIdentity } from '#proto/pinned-tls.ts';
 import type { Refusal } from '#proto/refusal.ts';
 import type { Clock } from '#runtime/clock.ts';
