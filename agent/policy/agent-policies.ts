@@ -3,7 +3,8 @@ import type { IdentityStore } from '#agent/identity/store.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { aborted } from '#runtime/drain.ts';
 import { KeptPolicies } from './kept-policies.ts';
-import { PolicyBook, type OnPolicies, type PolicySet, type TakePart } from './policy-book.ts';
+import type { PolicySet } from './part-gatherer.ts';
+import { PolicyBook, type OnPolicies, type TakePart } from './policy-book.ts';
 
 export interface AgentPoliciesParts {
   readonly store: IdentityStore;

@@ -3,7 +3,7 @@ import type { AgentEmit } from '#agent/events.ts';
 import { readPrivateFile, removeDrafts, replacePrivateFile } from '#agent/private-file.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { aborted } from '#runtime/drain.ts';
-import type { PolicySet } from './policy-book.ts';
+import type { PolicySet } from './part-gatherer.ts';
 
 const fileName = 'policies.json';
 /** The control plane has 8 Mi characters of them at most. */

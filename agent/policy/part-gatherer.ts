@@ -1,5 +1,11 @@
 import { maxPolicies, maxPoliciesLength, policyKey, type PoliciesPart } from '#proto/messages.ts';
-import type { PolicySet } from './policy-book.ts';
+
+/** Every document that concerns this agent, as of one revision; frozen. */
+export interface PolicySet {
+  readonly revision: number;
+  /** Plain values as they were written. One that did not change is the same object as before. */
+  readonly documents: readonly unknown[];
+}
 
 export type Gathered = 'more-to-come' | PartProblem | PolicySet;
 /** `policies-too-many`: more than a mesh has room for, so that nobody can fill this process by pushing. */

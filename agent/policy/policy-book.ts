@@ -1,13 +1,6 @@
 import type { AgentEmit } from '#agent/events.ts';
 import type { PoliciesPart } from '#proto/messages.ts';
-import { PartGatherer } from './part-gatherer.ts';
-
-/** Every document that concerns this agent, as of one revision; frozen. */
-export interface PolicySet {
-  readonly revision: number;
-  /** Plain values as they were written. One that did not change is the same object as before. */
-  readonly documents: readonly unknown[];
-}
+import { PartGatherer, type PolicySet } from './part-gatherer.ts';
 
 /** Puts a set into force; returns why it cannot be, undefined when it is. */
 export type OnPolicies = (documents: readonly unknown[], revision: number) => string | undefined;

@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { PolicyBook, type PolicySet } from '#agent/policy/policy-book.ts';
+import type { PolicySet } from '#agent/policy/part-gatherer.ts';
+import { PolicyBook } from '#agent/policy/policy-book.ts';
 import type { WatchResponse } from '#proto/messages.ts';
 import { systemClock } from '#runtime/system-clock.ts';
 import { freshFolder } from '#support/fresh-folder.ts';

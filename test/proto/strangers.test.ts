@@ -53,7 +53,7 @@ async function join(fake: FakeControlPlane, workload: string): Promise<number> {
       clock: systemClock,
     });
     const attestation = { kind: 'join-token', token: `token-of-${workload}` } as const;
-    const joined = await client.issueCertificate({ csr, attestation }, { deadlineMs: 5000, signal }).then(
+    const joined = await client.issueCertificate({ csr, attestation }, { deadlineMs: 25_000, signal }).then(
       ({ ok }) => ok,
       () => false,
     );

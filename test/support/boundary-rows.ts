@@ -55,9 +55,10 @@ export const roomRows: readonly RoomRow[] = [
       ...productRooms.map((room) => `${room}/`),
       'bench/subjects/',
       'bench/certificates.ts',
+      'bench/proc.ts',
       'bench/programs.ts',
     ],
-    because: 'tests may use every room, the helpers beside them, and the proxies that the bench sets up',
+    because: 'tests may use every room, the helpers beside them, and what the bench sets up and reads from the system',
   },
   {
     of: 'bench/',

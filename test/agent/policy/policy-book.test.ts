@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AgentEvent } from '#agent/events.ts';
-import { PolicyBook, type PolicySet } from '#agent/policy/policy-book.ts';
+import type { PolicySet } from '#agent/policy/part-gatherer.ts';
+import { PolicyBook } from '#agent/policy/policy-book.ts';
 import type { PoliciesPart } from '#proto/messages.ts';
 
 const document = (name: string, json = JSON.stringify({ name })) => ({
