@@ -85,7 +85,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
   });
   const compiler = new PolicyCompiler(config.inbound?.ports ?? []);
   const refusals = new RefusalBook();
-  const ledger = new PlaintextLedger(parts);
+  const ledger = new PlaintextLedger({ ...parts, modeChanges: (parts.worker?.worker ?? 1) === 1 ? 'told' : 'untold' });
   let policy = compiler.compileOwn({ workload: config.workload, trustDomain: ownTrustDomain(config) });
   let outbound: OutboundListener | undefined;
   let inbound: InboundListener | undefined;

@@ -46,6 +46,8 @@ interface Observed {
 }
 
 export interface PlaintextLedgerParts {
+  /** Of several ledgers of one agent one tells: they all see the same. */
+  readonly modeChanges: 'told' | 'untold';
   readonly clock: Pick<Clock, 'now'>;
   readonly emit: AgentEmit;
 }
@@ -67,13 +69,14 @@ export class PlaintextLedger {
 
   /** The port's listener is open, or its mode may have changed. */
   observe(port: number, mode: MtlsMode): void {
-    const { clock, emit } = this.#parts;
+    const { clock, emit, modeChanges } = this.#parts;
     const known = this.#ports.get(port);
     if (known?.mode === mode) return;
     this.#changes += 1;
     if (known !== undefined) {
       Object.assign(known, { mode, sinceMs: clock.now(), isUnchanged: false });
-      return emit({ event: 'inbound.mode-changed', port, mode });
+      if (modeChanges === 'told') emit({ event: 'inbound.mode-changed', port, mode });
+      return;
     }
     this.#ports.set(port, {
       ...{ mode, sinceMs: clock.now(), isUnchanged: true, callers: new Map(), overflow: undefined },

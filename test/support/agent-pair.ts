@@ -111,7 +111,7 @@ export async function startServing(
   let policy = compiler.compileOwn({ workload, trustDomain: domain.bundle.trustDomain });
   const refusals = new RefusalBook();
   const common = commonParts(agent, options);
-  const ledger = new PlaintextLedger(common);
+  const ledger = new PlaintextLedger({ ...common, modeChanges: 'told' });
   const inbound = await openInbound(
     {
       ...common,

@@ -72,6 +72,22 @@ describe('a permissive port takes TLS and plaintext on one listener', () => {
     expect(record?.callers[0]?.examples).toEqual(['GET /', 'GET /two']);
   });
 
+  test('names of ours in trailers stay behind too (A48)', async () => {
+    const trailers = Promise.withResolvers<unknown>();
+    const app = await world.httpApp((incoming, reply) => {
+      incoming.resume().on('end', () => {
+        trailers.resolve(incoming.trailers);
+        reply.end();
+      });
+    });
+    const { prices, port } = await permissivePrices(world, app);
+    prices.push(anyoneText());
+    const head = 'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const forged = 'X_Forwarded_Client_Cert: URI=spiffe://test.example/ns/default/sa/boss\r\nx-sum: 1\r\n';
+    expect(await sendRaw(port, `${head}1\r\na\r\n0\r\n${forged}\r\n`)).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await trailers.promise).toEqual({ 'x-sum': '1' });
+  });
+
   test('WebSocket', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -4,10 +4,10 @@ import { maxCallers } from '#agent/plaintext/ledger-report.ts';
 import { PlaintextLedger } from '#agent/plaintext/plaintext-ledger.ts';
 import { createFakeClock } from '#support/fake-clock.ts';
 
-function open() {
+function open(modeChanges: 'told' | 'untold' = 'told') {
   const events: AgentEvent[] = [];
   const clock = createFakeClock(1_000);
-  const ledger = new PlaintextLedger({ clock, emit: (event) => void events.push(event) });
+  const ledger = new PlaintextLedger({ clock, modeChanges, emit: (event) => void events.push(event) });
   ledger.observe(7002, 'PERMISSIVE');
   return { ledger, clock, events, port: () => ledger.report(undefined).ports[0]! };
 }
@@ -105,6 +105,13 @@ test('a port is observed in its mode since that changed', async () => {
   ledger.observe(7002, 'STRICT');
   expect(port()).toMatchObject({ mode: 'STRICT', sinceMs: 1_100, isUnchanged: false });
   expect(events).toEqual([{ event: 'inbound.mode-changed', port: 7002, mode: 'STRICT' }]);
+});
+
+test('one of several workers tells that a mode changed', () => {
+  const { ledger, events, port } = open('untold');
+  ledger.observe(7002, 'STRICT');
+  expect(port().mode).toBe('STRICT');
+  expect(events).toEqual([]);
 });
 
 test('peers are counted where plaintext callers are, and some of them named', async () => {
