@@ -98,16 +98,16 @@ export function continueReport(
   return boundReport({ ...now, ports });
 }
 
-/** The later one says in which mode the port is. */
+/** Permissive until all are strict, and observed since the last of them is. */
 function sumPorts(one: PortRecord, other: PortRecord): PortRecord {
-  const later = other.sinceMs >= one.sinceMs ? other : one;
   const callers = new Map(one.callers.map((caller) => [caller.address, caller]));
   for (const caller of other.callers) {
     const known = callers.get(caller.address);
     callers.set(caller.address, known === undefined ? caller : sumCallers(known, caller));
   }
   return {
-    ...{ port: one.port, mode: later.mode, sinceMs: later.sinceMs, isUnchanged: one.isUnchanged && other.isUnchanged },
+    ...{ port: one.port, mode: one.mode === other.mode ? one.mode : 'PERMISSIVE' },
+    ...{ sinceMs: Math.max(one.sinceMs, other.sinceMs), isUnchanged: one.isUnchanged && other.isUnchanged },
     callers: [...callers.values()],
     overflow: sumOverflows(one.overflow, other.overflow),
     peers: {

@@ -191,6 +191,17 @@ describe('what several workers saw', () => {
     expect(sum.ports[0]?.peers).toMatchObject({ connections: 2, names: ['spiffe://a/ns/b/sa/c'] });
   });
 
+  test('is permissive as long as one of them is', () => {
+    const strict = observed({ mode: 'STRICT', sinceMs: startMs + 5 });
+    for (const both of [
+      [strict, observed()],
+      [observed(), strict],
+    ]) {
+      expect(sumReports(both).ports).toMatchObject([{ mode: 'PERMISSIVE', sinceMs: startMs + 5 }]);
+    }
+    expect(sumReports([strict, strict]).ports).toMatchObject([{ mode: 'STRICT' }]);
+  });
+
   test('has no more callers than one of them: who was let in last is named, nobody is lost', () => {
     const many = (name: string, at: number | null) =>
       Array.from({ length: maxCallers }, (_, index) =>
