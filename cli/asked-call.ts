@@ -1,3 +1,4 @@
+import { isSpellingOf } from '#agent/http/header-field.ts';
 import { explain, type Explanation } from '#policy/explain.ts';
 import type { Call, HttpCall, PolicyDocument, WorkloadFacts } from '#policy/model.ts';
 import { normalizePath } from '#policy/path.ts';
@@ -57,7 +58,7 @@ function httpOf({ method, path, host, headers, workload }: AskedCall): HttpCall 
     method,
     path: pathOf(path ?? ''),
     host: host ?? workload.name,
-    header: (name) => fields.flatMap(([each, value]) => (each === name ? value : [])),
+    header: (name) => fields.flatMap(([each, value]) => (isSpellingOf(each, name) ? value : [])),
   };
 }
 

@@ -158,7 +158,7 @@ export interface HttpCall {
   readonly path: string;
   /** As it was sent, with the port where there was one. */
   readonly host: string;
-  /** Every value of a field, in order; the name in lower case. */
+  /** Every value of a field in any of its spellings, in order; the name in lower case. */
   readonly header: (name: string) => readonly string[];
 }
 

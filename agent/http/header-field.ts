@@ -117,6 +117,11 @@ export function foldedName(name: string): string {
   return name.replace(/[^a-z0-9]/g, '-');
 }
 
+/** Whether lax servers take one lower-case name for the other: `x_env` for `x-env`. */
+export function isSpellingOf(name: string, other: string): boolean {
+  return name === other || (name.length === other.length && foldedName(name) === foldedName(other));
+}
+
 /** A field of our own making. Throws when name or value could not stand in one line: that would be our mistake. */
 export function headerField(rawName: string, value: string): HeaderField {
   const isName = rawName.length > 0 && everyChar(rawName, tokenChar);

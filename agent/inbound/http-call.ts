@@ -1,11 +1,12 @@
 import type { RequestHead } from '#agent/http/head.ts';
-import type { HeaderField } from '#agent/http/header-field.ts';
+import { isSpellingOf, type HeaderField } from '#agent/http/header-field.ts';
 import { stripReserved } from '#agent/http/reserved.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import type { HttpCall } from '#policy/model.ts';
 
 /**
- * What rules can ask of a request: that which the app gets, no header that is left out on the way or that only we set.
+ * What rules can ask of a request: that which the app gets, no header that is left out on the way or that only we set. Of a
+ * header every spelling counts that some apps take for it: what admits must admit them all, one is enough for what refuses.
  * `path`: normalised.
  */
 export function httpCall(head: RequestHead, path: string): HttpCall {
@@ -17,7 +18,7 @@ export function httpCall(head: RequestHead, path: string): HttpCall {
     path,
     header(wanted) {
       delivered ??= deliveredOf(head);
-      return delivered.filter(({ name }) => name === wanted).map(({ value }) => value);
+      return delivered.filter(({ name }) => isSpellingOf(name, wanted)).map(({ value }) => value);
     },
   };
 }

@@ -116,6 +116,32 @@ describe('pushed documents decide about each request', () => {
     expect(told).toEqual(['a']);
   });
 
+  test('a header counts in every spelling that some apps take for it, and is delivered as it came (A48)', async () => {
+    const told: string[] = [];
+    const app = await world.httpApp((incoming, reply) => {
+      told.push(
+        incoming.rawHeaders.filter((_, index) => index % 2 === 0 && /env/i.test(incoming.rawHeaders[index]!)).join(),
+      );
+      reply.end();
+    });
+    const { port, prices } = await world.pair(app, { allow: [], protocol: 'http', upstream: { protocol: 'tcp' } });
+    const statusOf = async (...lines: string[]): Promise<string> => {
+      const asked = ['GET / HTTP/1.1', 'Host: a', 'Connection: close', ...lines, '', ''].join('\r\n');
+      return (await sendRaw(port, asked)).slice(9, 12);
+    };
+    const when = (values: string) => `{ key: 'request.headers[x-env]', ${values} }`;
+    prices.push(
+      policy(`{ action: DENY, rules: [{ when: [${when('values: [test]')}] }] }`) + policy('{ allow: all }', 'all'),
+    );
+    for (const line of ['X-Env: test', 'X_Env: test', 'x.env: test']) expect(await statusOf(line), line).toBe('403');
+    expect(await statusOf('X-Env: prod', 'X_Env: test')).toBe('403');
+    expect(await statusOf('X_Env: prod', 'X-Envy: test')).toBe('200');
+    expect(told).toEqual(['X_Env,X-Envy']);
+    prices.push(policy(`{ rules: [{ when: [${when('values: [prod]')}] }] }`));
+    expect(await statusOf('X-Env: prod', 'x_env: test'), 'of two, both must be admitted').toBe('403');
+    expect(await statusOf('X-Env: prod')).toBe('200');
+  });
+
   test('A57: a method is what rules know it as, or refused', async () => {
     const app = await world.tcpApp((socket) => void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\n')));
     const { port, prices } = await world.pair(app);
