@@ -1,4 +1,5 @@
 import { isSpellingOf } from '#agent/http/header-field.ts';
+import { overridesIn } from '#agent/http/method-override.ts';
 import { explain, type Explanation } from '#policy/explain.ts';
 import type { Call, HttpCall, PolicyDocument, WorkloadFacts } from '#policy/model.ts';
 import { normalizePath } from '#policy/path.ts';
@@ -58,6 +59,7 @@ function httpOf({ method, path, host, headers, workload }: AskedCall): HttpCall 
     method,
     path: pathOf(path ?? ''),
     host: host ?? workload.name,
+    alsoMethods: method === 'POST' ? overridesIn(fields.map(([name, value]) => ({ name, value }))) : undefined,
     header: (name) => fields.flatMap(([each, value]) => (isSpellingOf(each, name) ? value : [])),
   };
 }

@@ -8,10 +8,20 @@ import { normalizePath, type PathProblem } from './path.ts';
 
 /**
  * DENY rules before ALLOW rules; what none of either is about is refused, unless a MeshPolicy says otherwise to callers of
- * the own trust domain. A path with parameters (`/a;v=1/b`) is judged without them too, for some apps cut them off: it must
+ * the own trust domain. A POST that asks to be taken for another method must be admitted as both. A path with parameters (`/a;v=1/b`) is judged without them too, for some apps cut them off: it must
  * be admitted both ways.
  */
 export function decide(policy: CompiledPolicy, call: Call): Decision {
+  const decision = decideAs(policy, call);
+  if (!decision.allow || call.http?.alsoMethods === undefined) return decision;
+  for (const method of call.http.alsoMethods) {
+    const other = decideAs(policy, { ...call, http: { ...call.http, method } });
+    if (!other.allow) return other;
+  }
+  return decision;
+}
+
+function decideAs(policy: CompiledPolicy, call: Call): Decision {
   const path = call.http?.path;
   const decision = judge(policy, new Asked(call, path, policy.ownIds));
   if (path === undefined || !path.includes(';')) return decision;

@@ -91,6 +91,8 @@ export function explain(
   workload: WorkloadFacts,
   call: Call,
 ): Result<Explanation, readonly CompileProblem[]> {
+  const refusedAs = call.http?.alsoMethods && refusedMethodOf(documents, workload, call);
+  if (refusedAs !== undefined) return explain(documents, workload, refusedAs);
   const compiled = compilePolicies(documents, workload);
   if (!compiled.ok) return compiled;
   const decision = decide(compiled.value, call);
@@ -114,6 +116,14 @@ export function explain(
     notSelected: passedOver(documents, workload),
     suggestion: decision.allow ? undefined : suggestion(documents, workload, call),
   });
+}
+
+/** As the first of its methods that is refused; undefined: none is. */
+function refusedMethodOf(documents: readonly PolicyDocument[], workload: WorkloadFacts, call: Call): Call | undefined {
+  const { alsoMethods = [], ...http } = call.http!;
+  return [http.method, ...alsoMethods]
+    .map((method): Call => ({ ...call, http: { ...http, method } }))
+    .find((each) => !allows(documents, workload, each));
 }
 
 interface Judged {

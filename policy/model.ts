@@ -154,6 +154,8 @@ export interface Call {
 
 export interface HttpCall {
   readonly method: string;
+  /** Methods that some apps take it for, asked by a header (A57): it must be admitted as each of them, too. */
+  readonly alsoMethods?: readonly string[] | undefined;
   /** Normalised, without its query. */
   readonly path: string;
   /** As it was sent, with the port where there was one. */

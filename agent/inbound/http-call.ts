@@ -1,5 +1,6 @@
 import type { RequestHead } from '#agent/http/head.ts';
 import { isSpellingOf, type HeaderField } from '#agent/http/header-field.ts';
+import { overridesIn } from '#agent/http/method-override.ts';
 import { stripReserved } from '#agent/http/reserved.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import type { HttpCall } from '#policy/model.ts';
@@ -14,6 +15,7 @@ export function httpCall(head: RequestHead, path: string): HttpCall {
   let delivered: readonly HeaderField[] | undefined;
   return {
     method,
+    alsoMethods: method === 'POST' ? overridesIn(head.headers) : undefined,
     host: host === '' ? 'localhost' : host, // as the app is told where a caller of HTTP/1.0 says nothing
     path,
     header(wanted) {

@@ -141,14 +141,6 @@ describe('pushed documents decide about each request', () => {
     expect(await statusOf('X-Env: prod', 'x_env: test'), 'of two, both must be admitted').toBe('403');
     expect(await statusOf('X-Env: prod')).toBe('200');
   });
-
-  test('A57: a method is what rules know it as, or refused', async () => {
-    const app = await world.tcpApp((socket) => void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\n')));
-    const { port, prices } = await world.pair(app);
-    prices.push(policy('{ action: DENY, rules: [{ to: [{ operation: { methods: [DELETE] } }] }] }', 'keep'));
-    expect(await sendRaw(port, 'DELETE / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 403/);
-    expect(await sendRaw(port, 'delete / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 501/);
-  });
 });
 
 describe('what runs ends within a second once it is not allowed any more, and nothing else does (A45, A46)', () => {
