@@ -1,6 +1,12 @@
 import type { z } from 'zod';
 import { closest } from '#runtime/closest.ts';
-import { readDocuments, type Place, type PlacedDocument } from '#runtime/documents.ts';
+import {
+  cutDocuments,
+  readDocuments,
+  type DocumentProblem,
+  type Place,
+  type PlacedDocument,
+} from '#runtime/documents.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { PolicyDocument } from './model.ts';
 import { refusedField } from './refused-fields.ts';
@@ -35,6 +41,8 @@ export interface PolicyProblem extends ValueProblem {
 
 const maxBytes = 1_048_576;
 const maxProblems = 1_000;
+/** Judging a small document takes as long as reading so many. */
+const judgedAsCharacters = 50;
 
 type Path = readonly (string | number)[];
 type Issue = readonly [path: Path, problem: string];
@@ -43,19 +51,41 @@ type Issue = readonly [path: Path, problem: string];
  * Reads policies out of YAML (or JSON) with any number of documents, at most 1 MiB. Refuses with every problem in them up to
  * the thousandth, and repairs none (A67).
  */
-export function readPolicies(text: string, file: string): Result<readonly RawPolicy[], readonly PolicyProblem[]> {
-  if (Buffer.byteLength(text) > maxBytes) {
-    return refuse([{ file, line: 1, column: 1, path: '', problem: 'is larger than 1 MiB: write several files' }]);
+export function readPolicies(text: string, file: string): ReadPolicies {
+  const steps = readPoliciesInSteps(text, file);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
   }
-  const read = readDocuments(text);
-  if (!read.ok) return refuse(read.reason.slice(0, maxProblems).map((problem) => ({ file, path: '', ...problem })));
+}
+
+type ReadPolicies = Result<readonly RawPolicy[], readonly PolicyProblem[]>;
+
+/** The same, document by document, for who has other things to do in between. Each step tells how many characters it was. */
+export function* readPoliciesInSteps(text: string, file: string): Generator<number, ReadPolicies> {
+  const whole = (problem: string): ReadPolicies => refuse([{ file, line: 1, column: 1, path: '', problem }]);
+  if (Buffer.byteLength(text) > maxBytes) return whole('is larger than 1 MiB: write several files');
+  const placed: PlacedDocument[] = [];
+  const faults: DocumentProblem[] = [];
+  for (const piece of cutDocuments(text)) {
+    const read = readDocuments(piece.text, piece.linesBefore);
+    if (read.ok) placed.push(...read.value);
+    else faults.push(...read.reason);
+    yield piece.text.length;
+  }
+  if (faults.length > 0) return refuse(faults.slice(0, maxProblems).map((fault) => ({ file, path: '', ...fault })));
+  return yield* judgeAll(placed, file);
+}
+
+function* judgeAll(all: readonly PlacedDocument[], file: string): Generator<number, ReadPolicies> {
   const policies: RawPolicy[] = [];
   const problems: PolicyProblem[] = [];
   const found = (at: PlacedDocument, [path, problem]: Issue): void => {
     if (problems.length < maxProblems) problems.push({ file, ...at.placeOf(path), path: pathText(path), problem });
   };
   const names = new Set<string>();
-  for (const placed of read.value) {
+  for (const placed of all) {
+    yield judgedAsCharacters;
     const judged = judge(placed.value);
     if (!judged.ok) {
       for (const issue of judged.reason) found(placed, issue);

@@ -66,6 +66,11 @@ describe('an apply', () => {
     ['a field that nobody knows', 'spec: { rulez: [] }', { line: 4, column: 9, path: 'spec.rulez' }],
     ['one name in two files', undefined, { file: 'b.yaml', line: 3, path: 'metadata.name' }],
     ['a second MeshPolicy', meshPolicyText('other', 'root'), { path: 'metadata.name', problem: /one MeshPolicy/ }],
+    [
+      'a text that is too long',
+      documents(allowText('a'), `#${'x'.repeat(262_144)}`),
+      { line: 9, problem: /262149 ch/ },
+    ],
     ['a document that is too large', big, { path: 'metadata.name', problem: /131072 are allowed/ }],
   ])('with %s changes nothing at all, and says where (A67)', async (_name, text, where) => {
     const { keeper, apply } = openPolicyStage();
@@ -129,6 +134,21 @@ describe('an apply', () => {
     expect({ revision: keeper.revision(), all: keeper.all(), news }).toEqual({ revision: 0, all: [], news: [] });
     isFull = false;
     expect(await keeper.apply(file(allowText('c')))).toMatchObject({ revision: 1, changes: [{ outcome: 'created' }] });
+  });
+
+  test('of a megabyte leaves others their turn while it is read', async () => {
+    const { keeper } = openPolicyStage();
+    const text = documents(...Array.from({ length: 3_000 }, (_none, index) => allowText(`p${index}`)));
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    const { problems, changes } = await keeper.check(file(text)).finally(() => (isOver = true));
+    expect({ problems, changes: changes.length }).toEqual({ problems: [], changes: 3_000 });
+    expect(turns).toBeGreaterThan(text.length / 10_240);
   });
 
   test('that is only checked tells both texts and changes nothing', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readDocument, readDocuments } from '#runtime/documents.ts';
+import { cutDocuments, readDocument, readDocuments } from '#runtime/documents.ts';
 
 test('YAML and JSON become plain values', () => {
   expect(readDocument('a: 1\nb: [x, "y"]\n')).toEqual({ ok: true, value: { a: 1, b: ['x', 'y'] } });
@@ -33,6 +33,27 @@ test('several documents become values that know where they stand', () => {
   expect(first?.placeOf(['a', 1, 'missing', 'more'])).toEqual({ line: 2, column: 8 });
   expect(first?.placeOf([])).toEqual({ line: 2, column: 1 });
   expect(readDocuments('')).toEqual({ ok: true, value: [] });
+});
+
+test.each([
+  ['documents', 'a: 1\n---\nb: 2\n--- # three\nc: 3\n', ['a: 1\n', '---\nb: 2\n', '--- # three\nc: 3\n']],
+  ['a text without any', '', []],
+  ['an empty one at the end', 'a: 1\r\n---', ['a: 1\r\n', '---']],
+  ['a line that begins with more dashes', 'a: 1\n----\n', ['a: 1\n----\n']],
+  ['a text with directives, which belong to what follows', '%YAML 1.2\n---\na: 1\n', ['%YAML 1.2\n---\na: 1\n']],
+  ['a text with ends of documents', 'a: 1\n...\n---\nb: 1\n', ['a: 1\n...\n---\nb: 1\n']],
+])('%s are cut where documents begin', (_name, text, pieces) => {
+  const cut = [...cutDocuments(text)];
+  expect(cut.map((piece) => piece.text)).toEqual(pieces);
+  expect(cut.map(({ linesBefore }) => linesBefore)).toEqual(
+    pieces.map((_piece, index) => pieces.slice(0, index).join('').split('\n').length - 1),
+  );
+});
+
+test('lines are counted on', () => {
+  expect(readDocuments('---\na: 1\na: 2\n', 40)).toMatchObject({ reason: [{ line: 43, column: 1 }] });
+  const read = readDocuments('---\na: 1\n', 40);
+  expect(read.ok && read.value[0]?.placeOf(['a'])).toEqual({ line: 42, column: 1 });
 });
 
 test('every duplicate key, alias, unknown tag and break of the syntax is told (A67)', () => {
