@@ -13,6 +13,8 @@ import type { PolicyKeeper } from './keeper.ts';
 
 /** Only what is the same in two readings this far apart counts: a file that is half written may look whole. */
 const secondReadingMs = 25;
+/** After so many readings of a folder that never rests, about a second, those of its files that do count without the others. */
+const patientReadings = 20;
 /** So many problems are told one by one. */
 const maxProblemsTold = 20;
 
@@ -33,19 +35,31 @@ export async function followPolicyFolder(
 ): Promise<never> {
   let judged = { digest: '', basis: '', isRefused: false };
   let told = '';
+  /** The last good set; undefined: this process has seen none yet. */
+  let good: readonly PolicyFile[] | undefined;
 
   async function look(): Promise<void> {
-    const first = digestOf(await readFolder(dir));
+    const first = await readFolder(dir);
     const isOld = judged.isRefused && judged.basis !== keeper.basis(); // what was in its way may be gone
-    if (first === judged.digest && !isOld) return;
-    await clock.sleep(secondReadingMs, signal);
-    const reading = await readFolder(dir);
-    const digest = digestOf(reading);
-    if (digest !== first) return look();
+    if (digestOf(first) === judged.digest && !isOld) return;
+    const reading = await readSettled(first);
     const used = reading.ok ? await use(reading.value) : { problems: [reading.reason], warnings: [] };
     if (used === undefined) return;
-    judged = { digest, basis: keeper.basis(), isRefused: used.problems.length > 0 };
+    judged = { digest: digestOf(reading), basis: keeper.basis(), isRefused: used.problems.length > 0 };
+    if (reading.ok && used.problems.length === 0) good = reading.value;
     tell(used);
+  }
+
+  async function readSettled(first: Reading): Promise<Reading> {
+    let before = first;
+    for (let readings = 1; ; readings += 1) {
+      await clock.sleep(secondReadingMs, signal);
+      const reading = await readFolder(dir);
+      if (digestOf(reading) === digestOf(before)) return withoutEmpty(reading);
+      const isRestless = readings >= patientReadings && good !== undefined;
+      if (isRestless && before.ok && reading.ok) return ok(restingFiles(before.value, reading.value, good ?? []));
+      before = reading;
+    }
   }
 
   /** Undefined: a fault of ours, so that it is tried again. */
@@ -75,6 +89,30 @@ export async function followPolicyFolder(
 }
 
 type Told = Pick<ApplyPoliciesResponse, 'problems' | 'warnings'>;
+
+/** A file is empty for a moment before it is written anew: its documents must not go for that. */
+function withoutEmpty(reading: Reading): Reading {
+  const empty = reading.ok ? reading.value.find(({ text }) => text === '') : undefined;
+  return empty === undefined ? reading : unreadable(empty.name, 'is empty: write documents into it, or remove it');
+}
+
+/** Files that are the same in both readings and not empty; of the others what was good before. */
+function restingFiles(
+  before: readonly PolicyFile[],
+  now: readonly PolicyFile[],
+  good: readonly PolicyFile[],
+): readonly PolicyFile[] {
+  const textIn = (files: readonly PolicyFile[]): ReadonlyMap<string, string> =>
+    new Map(files.map(({ name, text }) => [name, text]));
+  const [earlier, later, kept] = [textIn(before), textIn(now), textIn(good)];
+  const names = [...new Set([...later.keys(), ...earlier.keys()])].toSorted();
+  return names.flatMap((name) => {
+    const isResting = earlier.get(name) === later.get(name) && later.get(name) !== '';
+    const text = isResting ? later.get(name) : kept.get(name);
+    return text === undefined ? [] : [{ name, text }];
+  });
+}
+
 type Reading = Result<readonly PolicyFile[], PolicyProblem>;
 
 async function readFolder(dir: string): Promise<Reading> {

@@ -46,7 +46,6 @@ test('the folder’s files are in force as they are written, changed and removed
 
 test.each([
   ['whose last file is gone', (file: string) => rm(file)],
-  ['whose last file has become empty', (file: string) => writeFile(file, '')],
   ['whose last document is commented out', (file: string) => writeFile(file, allowText('one').replaceAll(/^/gm, '# '))],
 ])(
   'a folder %s keeps what was in force, and says so: only who deletes it by name takes it out',
@@ -129,4 +128,42 @@ test('what an operator’s document was in the way of is taken once that is gone
   await expect.poll(refused, soon).toMatchObject([{ problem: expect.stringContaining('applied by the operator') }]);
   await keeper.delete({ kind: 'AuthorizationPolicy', namespace: 'default', name: 'one' });
   await expect.poll(names, soon).toEqual(['one', 'two']);
+});
+
+test('an empty file takes nothing away and is told: it may be about to be written', async () => {
+  const { dir, write, names, refused } = await follow();
+  await write('a.yaml', allowText('one'));
+  await expect.poll(names, soon).toEqual(['one']);
+  await write('a.yaml', '');
+  await expect
+    .poll(refused, soon)
+    .toMatchObject([{ file: join(dir, 'a.yaml'), problem: expect.stringContaining('is empty') }]);
+  expect(names()).toEqual(['one']);
+  await write('a.yaml', allowText('two'));
+  await expect.poll(names, soon).toEqual(['two']);
+});
+
+test('while one file never rests the others are in force, and of that one what was good', async () => {
+  const { dir, write, names, keeper } = await follow();
+  await write('restless.yaml', allowText('restless'));
+  await write('gone.yaml', allowText('gone'));
+  await expect.poll(names, soon).toEqual(['gone', 'restless']);
+  const stop = new AbortController();
+  const writing = (async () => {
+    for (let count = 0; !stop.signal.aborted; count += 1) {
+      await write('restless.yaml', `${allowText('restless', { path: `/${count}` })}# half written`);
+      await systemClock.sleep(5);
+    }
+  })();
+  onTestFinished(async () => {
+    stop.abort();
+    await writing;
+  });
+  await write('calm.yaml', allowText('calm'));
+  await rm(join(dir, 'gone.yaml'));
+  await expect.poll(() => names().toSorted(), soon).toEqual(['calm', 'restless']);
+  stop.abort();
+  await writing;
+  await write('restless.yaml', allowText('restless', { path: '/at/last' }));
+  await expect.poll(() => keeper.all().some(({ json }) => json.includes('/at/last')), soon).toBe(true);
 });
