@@ -87,6 +87,7 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
     clock,
   });
   opened.defer(() => mesh.close(closeGraceMs));
+  opened.defer(() => declared.close()); // before the streams end
   const adminSocket = await placeAdminSocket(dataDir);
   const admin = await serveAdmin({
     socketPath: adminSocket,

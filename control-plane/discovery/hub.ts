@@ -77,6 +77,7 @@ export function createHub({ store, clock, emit, facts, policies, ports }: HubPar
     onChange: throttle(tellCallers, tellEveryMs, clock),
   });
   const wishesOf = new Map<SpiffeId, Pace>();
+  let isClosed = false;
   const agentsOf = (spiffeId: SpiffeId): Agent[] => [...agents].filter((agent) => agent.spiffeId === spiffeId);
 
   function refresh(agent: Agent): void {
@@ -87,6 +88,7 @@ export function createHub({ store, clock, emit, facts, policies, ports }: HubPar
   }
 
   function tellCallers(spiffeId: SpiffeId): void {
+    if (isClosed) return; // it had to wait, and the store may be gone
     const name = store.workloadById(spiffeId)?.name;
     for (const agent of agents) if (name !== undefined && agent.subscription.wants(name)) refresh(agent);
   }
@@ -175,6 +177,7 @@ export function createHub({ store, clock, emit, facts, policies, ports }: HubPar
       return { connected: connected.length, bundleVersion: connected.length === 0 ? 0 : Math.min(...versions) };
     },
     close() {
+      isClosed = true;
       agents.forEach((agent) => agent.end());
       book.close();
     },

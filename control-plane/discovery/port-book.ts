@@ -17,6 +17,8 @@ export interface PortBook {
   /** Replaces what this holder declared before. Resolves when it is on disk. */
   declare(holder: Holder, ports: readonly DeclaredPort[]): Promise<void>;
   leave(holder: Holder): void;
+  /** We end, and all streams with us: whoever leaves from now on has not changed. */
+  close(): void;
   /**
    * Every workload of whose ports something is known: by its connected agents, or as long as a certificate of its last ones
    * may be valid, by those. A port at which any of them takes TCP counts as TCP.
@@ -35,6 +37,7 @@ export function createPortBook({ store, clock, emit }: PortBookParts): PortBook 
   const holders = new Map<SpiffeId, Map<Holder, readonly DeclaredPort[]>>();
   const known = new Map<SpiffeId, readonly DeclaredPort[]>();
   let version = 0;
+  let isClosed = false;
   /** Made once for each change: policies are judged more often than ports change. */
   const facts = new Map<SpiffeId, WorkloadFacts>();
   for (const { spiffeId, port, protocol } of store.ports()) {
@@ -80,7 +83,11 @@ export function createPortBook({ store, clock, emit }: PortBookParts): PortBook 
       const connected = holders.get(spiffeId);
       if (connected?.delete(holder) !== true) return;
       if (connected.size === 0) holders.delete(spiffeId);
+      if (isClosed) return;
       settle(spiffeId).catch((error: unknown) => emit({ event: 'request.failed', error }));
+    },
+    close() {
+      isClosed = true;
     },
     workloads: () => [...facts].flatMap(([spiffeId, workload]) => (isCurrent(spiffeId) ? [workload] : [])),
   };

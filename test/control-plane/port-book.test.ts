@@ -96,3 +96,15 @@ test('agents that each declare others fill nobody’s memory', async () => {
   }
   expect(store.ports()).toHaveLength(maxPortsPerIdentity);
 });
+
+test('streams that end because the control plane does change nothing of what is known', async () => {
+  const { book, open, store } = await openBook();
+  const [older, newer] = [agent(), agent()];
+  await book.declare(older, [tcp(80)]);
+  await book.declare(newer, [http(80)]);
+  book.close();
+  book.leave(older);
+  book.leave(newer);
+  await store.write(() => undefined); // behind whatever was to be written
+  expect(open().workloads()[0]?.ports?.get(80)).toBe('tcp');
+});
