@@ -8,6 +8,8 @@ import { naivelyFailed, naivelySelecting } from '#support/naive-fields.ts';
 import { naiveDecide } from '#support/naive-policy.ts';
 import { callers, calls, payments, policyDocuments, spiffeIdOf, strangers } from '#support/random-policies.ts';
 
+/** A law takes 10 s by itself, more on a busy machine. */
+const timeout = 90_000;
 /** Runs of each law: M8 asks for 2,000 at least. */
 const numRuns = 3000;
 
@@ -21,7 +23,7 @@ function authorizationsOf(documents: readonly PolicyDocument[]): readonly Author
   return documents.filter((each) => each.kind === 'AuthorizationPolicy');
 }
 
-describe('an explanation of random policies and calls (M8)', () => {
+describe('an explanation of random policies and calls (M8)', { timeout }, () => {
   test('has the verdict, the rules and the first predicates that a second reading finds', () => {
     const verdicts = { allow: 0, deny: 0 };
     fc.assert(
