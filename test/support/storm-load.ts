@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpCall } from '#policy/model.ts';
 import type { Random } from '#runtime/clock.ts';
+import { aborted } from '#runtime/drain.ts';
 import { openStream } from './held-stream.ts';
 import type { StormCall, StreamLife, Told } from './storm-model.ts';
 
@@ -23,10 +24,10 @@ export interface RunningLoad {
   stop(): Promise<StormLoad>;
 }
 
-const answerDeadlineMs = 10_000;
+const answerDeadlineMs = 20_000;
 const openAgainMs = 50;
 const echoEveryMs = 50;
-const lineDeadlineMs = 5_000;
+const lineDeadlineMs = 20_000;
 
 /** Makes calls at random, at a steady rate; and holds a stream of each opaque call open for as long as it may be. */
 export function runStormLoad(
@@ -58,10 +59,7 @@ export function runStormLoad(
         continue;
       }
       const openedMs = performance.now();
-      const over = Promise.race([
-        stream.ended,
-        new Promise((resolve) => stop.signal.addEventListener('abort', resolve)),
-      ]);
+      const over = Promise.race([stream.ended, aborted(stop.signal)]);
       while (
         !stop.signal.aborted &&
         (await stream.echo().then(
