@@ -39,9 +39,9 @@ export async function openStream(kind: StreamKind, ports: StreamPorts): Promise<
   try {
     await stream.echo();
     return stream;
-  } catch (error) {
+  } catch (cause) {
     stream.close();
-    throw error;
+    throw new Error(`${kind} to ${JSON.stringify(ports)} at ${new Date().toISOString()}: ${String(cause)}`, { cause });
   }
 }
 
