@@ -69,6 +69,21 @@ describe('a method is what rules know it as, or refused (A57)', () => {
     },
   );
 
+  test.each(['DELETE, GET', 'delete,', 'POST,DELETE', ' ,DELETE, ,'])(
+    'a list (%s) is judged as its first method and as its last: apps differ in which they take (A57)',
+    async (value) => {
+      const { port, prices, heard } = await hearing(methods('GET, POST'));
+      const post = async () =>
+        (await send(port, { method: 'POST', headers: { 'x-http-method-override': value } })).status;
+      expect(await post()).toBe(403);
+      prices.push(denied('DELETE'));
+      expect(await post()).toBe(403);
+      expect(heard).toEqual([]);
+      prices.push(denied('PUT'));
+      expect(await post()).toBe(200);
+    },
+  );
+
   test('by HTTP/2, too', async () => {
     const { port } = await hearing(methods('POST'));
     const session = http2Client(port);
