@@ -23,19 +23,24 @@ const timesLeft = 4;
 export class Ceiling implements Room {
   count = 0;
   readonly max: number;
+  readonly #above: Ceiling | undefined;
 
-  constructor(max: number) {
+  /** `above`: one that holds for these and for others together. */
+  constructor(max: number, above?: Ceiling) {
     this.max = max;
+    this.#above = above;
   }
 
   get isFull(): boolean {
-    return this.count >= this.max;
+    return this.count >= this.max || this.#above?.isFull === true;
   }
   enter(): void {
     this.count += 1;
+    this.#above?.enter();
   }
   leave(): void {
     this.count -= 1;
+    this.#above?.leave();
   }
 }
 
@@ -53,8 +58,8 @@ export class Share implements Room {
   }
 
   get isFull(): boolean {
-    const { max, count } = this.#whole;
-    return count >= max || this.count >= timesLeft * (max - count);
+    const { max, count, isFull } = this.#whole;
+    return isFull || this.count >= timesLeft * (max - count);
   }
   enter(): void {
     this.count += 1;

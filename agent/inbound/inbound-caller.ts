@@ -17,7 +17,6 @@ import { unreachable } from '#runtime/result.ts';
 import { AppSessions } from './app-sessions.ts';
 import { AutoApp } from './auto-app.ts';
 import type { CallerParts, InboundParts, Proof } from './inbound-parts.ts';
-import { shareKey } from './inbound-peer.ts';
 import { NamedPortHttp } from './named-port-http.ts';
 import { openOpaqueApp, type OnOpened } from './opaque-app.ts';
 import { OwnApp } from './own-app.ts';
@@ -68,7 +67,7 @@ class Caller implements InboundCaller {
   readonly #http2Apps = new Map<InboundPortConfig, H2App>();
 
   constructor(inbound: InboundParts, proof: Proof) {
-    const share = inbound.shares.of(shareKey(proof.peer));
+    const share = inbound.shares.of(proof.peer);
     const parts = { ...inbound, inFlight: share.requests, streams: share.streams };
     this.#share = share;
     this.#parts = parts;

@@ -1,4 +1,5 @@
-import { Share, type Ceiling } from '#agent/ceiling.ts';
+import { Ceiling, Share } from '#agent/ceiling.ts';
+import { shareKey, type InboundPeer } from './inbound-peer.ts';
 
 /** What one peer may have at once, on all its connections. */
 export interface PeerShare {
@@ -8,34 +9,48 @@ export interface PeerShare {
   leave(): void;
 }
 
-/** Gives all connections of a peer the same share, for as long as it has one. */
+interface Ceilings {
+  readonly requests: Ceiling;
+  readonly streams: Ceiling;
+}
+
+/**
+ * Gives all connections of a peer the same share, for as long as it has one. Plaintext callers have half of it all together:
+ * whoever has many addresses has many shares, and must leave room to those who prove who they are.
+ */
 export class PeerShares {
-  readonly #requests: Ceiling;
-  readonly #streams: Ceiling;
+  readonly #all: Ceilings;
+  readonly #inClear: Ceilings;
   readonly #shares = new Map<string, SharedByConnections>();
 
-  constructor(whole: { readonly requests: Ceiling; readonly streams: Ceiling }) {
-    this.#requests = whole.requests;
-    this.#streams = whole.streams;
+  constructor(all: Ceilings) {
+    this.#all = all;
+    this.#inClear = { requests: halfOf(all.requests), streams: halfOf(all.streams) };
   }
 
-  /** Of a new connection of whoever has that key, see `shareKey`. */
-  of(peer: string): PeerShare {
-    let share = this.#shares.get(peer);
+  /** Of a new connection of that peer. */
+  of(peer: InboundPeer): PeerShare {
+    const key = shareKey(peer);
+    let share = this.#shares.get(key);
     if (share === undefined) {
-      const created = { requests: new Share(this.#requests), streams: new Share(this.#streams), connections: 0 };
+      const { requests, streams } = peer.spiffeId === undefined ? this.#inClear : this.#all;
+      const created = { requests: new Share(requests), streams: new Share(streams), connections: 0 };
       share = {
         ...created,
         leave: () => {
           if (share!.connections > 1) share!.connections -= 1;
-          else this.#shares.delete(peer);
+          else this.#shares.delete(key);
         },
       };
-      this.#shares.set(peer, share);
+      this.#shares.set(key, share);
     }
     share.connections += 1;
     return share;
   }
+}
+
+function halfOf(whole: Ceiling): Ceiling {
+  return new Ceiling(Math.ceil(whole.max / 2), whole);
 }
 
 interface SharedByConnections extends PeerShare {

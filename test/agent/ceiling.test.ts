@@ -27,6 +27,21 @@ test('a second caller has room beside the greediest, and what the first leaves i
   expect(whole.count).toBe(84);
 });
 
+test('a ceiling below another one holds for its own, and counts there too', () => {
+  const whole = new Ceiling(10);
+  const half = new Ceiling(5, whole);
+  const strangers = Array.from({ length: 9 }, () => new Share(half));
+  expect(strangers.reduce((sum, share) => sum + fill(share), 0)).toBe(5);
+  const peer = new Share(whole);
+  expect(fill(peer)).toBe(4);
+  expect(whole.count).toBe(9);
+  strangers[0]?.leave();
+  expect([half.count, whole.count]).toEqual([4, 8]);
+  peer.enter();
+  peer.enter();
+  expect(new Share(half).isFull, 'of the other there is no more').toBe(true);
+});
+
 test('whoever comes and goes, the ceiling holds, and nobody is shut out by one alone', () => {
   const step = fc.record({ who: fc.nat(3), enters: fc.boolean() });
   fc.assert(

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { UpstreamConfig } from '#agent/config-types.ts';
 import { ask, http2Client, startHttp2App } from '#support/h2-apps.ts';
 import { send, upstreamDefaults, type PairOptions } from '#support/pair-world.ts';
+import { anyoneText } from '#support/plaintext-prices.ts';
 import { usePairWorld } from '#support/use-pair-world.ts';
 
 const world = await usePairWorld();
@@ -113,6 +114,28 @@ describe('one peer cannot take everything (A53, A54)', () => {
     await hold(port);
     await expect.poll(streams).toBe(2);
   });
+});
+
+test('plaintext callers of many addresses leave half of the requests to peers (A53, A63)', async () => {
+  const waiting: (() => void)[] = [];
+  const app = await world.httpApp((_, reply) => void waiting.push(() => reply.end('ok')));
+  const listen = { host: '127.0.0.1', port: 0 };
+  const { port, prices } = await world.pair(app, { listen, mode: 'PERMISSIVE', limits: { requests: 10 } });
+  prices.push(anyoneText());
+  const statuses: string[] = [];
+  for (let at = 2; at < 12; at += 1) {
+    const own = prices.inbound.ports[0]!.address.port;
+    const socket = connect({ port: own, host: '127.0.0.1', localAddress: `127.0.0.${at}` });
+    world.onEnd(() => socket.destroy());
+    socket.on('error', () => undefined).once('data', (bytes: Buffer) => statuses.push(bytes.toString('latin1', 9, 12)));
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  }
+  await expect.poll(() => statuses).toEqual(['503', '503', '503', '503', '503']);
+  expect(waiting).toHaveLength(5);
+  const peers = Array.from({ length: 4 }, () => send(port));
+  await expect.poll(() => waiting.length).toBe(9);
+  for (const answer of waiting) answer();
+  for (const { status } of await Promise.all(peers)) expect(status).toBe(200);
 });
 
 test('upgrades have their seat from their head on, however late the app answers them', async () => {
