@@ -3,7 +3,7 @@ import { Fault } from '#runtime/fault.ts';
 import { explanationText } from '#policy/explain-text.ts';
 import type { Explanation } from '#policy/explain.ts';
 import type { Arguments, Edge } from './edge.ts';
-import { printableLines } from './printable.ts';
+import { allPrintable } from './printable.ts';
 import { readAgentSockets } from './status.ts';
 import { isoTime } from './time-text.ts';
 import { getJson } from './unix-http.ts';
@@ -29,7 +29,7 @@ export async function explainDecision(id: string, args: Arguments, edge: Edge): 
   const sockets = named ?? Object.values(await readAgentSockets(args, edge));
   const told = await askAll(sockets, id, edge);
   if (args.flags.has('json')) edge.stdout.write(`${JSON.stringify(told)}\n`);
-  else edge.stdout.write(printableLines(`${headText(told)}${explanationText(told.explanation)}`));
+  else edge.stdout.write(textOf(allPrintable(told)));
   return 1;
 }
 
@@ -60,6 +60,7 @@ function noDecision(id: string, silent: readonly Fault[]): Fault {
   return new Fault('NO_DECISION', text, { hint: 'name the agent that refused: --agent SOCKET, its `admin.socket`' });
 }
 
-function headText({ decisionId, atMs, reason, rule }: Told): string {
-  return `${decisionId}, ${isoTime(atMs)}: ${reason}${rule === undefined ? '' : ` (${rule})`}\n\n`;
+function textOf({ decisionId, atMs, reason, rule, explanation }: Told): string {
+  const head = `${decisionId}, ${isoTime(atMs)}: ${reason}${rule === undefined ? '' : ` (${rule})`}`;
+  return `${head}\n\n${explanationText(explanation)}`;
 }

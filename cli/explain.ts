@@ -3,6 +3,7 @@ import { callOf, explainedOrThrow } from './asked-call.ts';
 import { UsageError, type Arguments, type Run } from './edge.ts';
 import { explainDecision } from './explain-decision.ts';
 import { readPolicyFiles } from './policy-files.ts';
+import { allPrintable } from './printable.ts';
 import { workloadNamed } from './workload-names.ts';
 
 /** `eastwest explain`: what the policies in these files say to one call, rule by rule, without a running mesh. */
@@ -18,7 +19,9 @@ export const run: Run = async (args, edge) => {
   const headers = args.lists['header'] ?? [];
   const call = callOf({ from, workload, port, method, path, host, headers }, { documents, trustDomain });
   const explanation = explainedOrThrow(documents, workload, call);
-  edge.stdout.write(args.flags.has('json') ? `${JSON.stringify(explanation)}\n` : explanationText(explanation));
+  edge.stdout.write(
+    args.flags.has('json') ? `${JSON.stringify(explanation)}\n` : explanationText(allPrintable(explanation)),
+  );
   return explanation.verdict === 'allow' ? 0 : 1;
 };
 

@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { errorLines } from '#runtime/error-lines.ts';
 import { Fault } from '#runtime/fault.ts';
 import { listenForStop } from '#runtime/stop-signals.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
 import { parseCommandLine } from './arguments.ts';
 import type { Edge, Output, ProgramStart } from './edge.ts';
-import { exitCodeOf } from './errors.ts';
+import { errorText, exitCodeOf } from './errors.ts';
 import { commandHelp, programHelp } from './help.ts';
 
 /** Process edge of the command line: words and signals in, exit code out. */
@@ -99,6 +98,6 @@ function signalled(pid: number, signal: 'SIGTERM' | 'SIGKILL' | 0): boolean {
 try {
   process.exitCode = await main(process.argv.slice(2), createEdge());
 } catch (error) {
-  process.stderr.write(errorLines(error));
+  process.stderr.write(errorText(error));
   process.exitCode = exitCodeOf(error);
 }

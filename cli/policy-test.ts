@@ -6,6 +6,7 @@ import type { PolicyDocument } from '#policy/model.ts';
 import { callOf, explainedOrThrow } from './asked-call.ts';
 import { UsageError, type Run } from './edge.ts';
 import { readPolicyFiles } from './policy-files.ts';
+import { allPrintable, printable } from './printable.ts';
 import { parsePolicyTestFile, type PolicyCase } from './policy-test-file.ts';
 import { workloadNamed } from './workload-names.ts';
 
@@ -52,8 +53,8 @@ function failureLines({ name, place, expect, rule }: PolicyCase, explanation: Ex
   if (verdict === expect && (rule === undefined || rule === by)) return [];
   const wanted = rule === undefined ? expect : `${expect} by ${rule}`;
   const got = by === undefined ? verdict : `${verdict} by ${by}`;
-  const title = `failed: ${name === undefined ? '' : `${name} `}(${place}): expected ${wanted}, got ${got}`;
-  return [[title, ...verdictLines(explanation).map((line) => `  ${line}`)].join('\n')];
+  const title = printable(`failed: ${name === undefined ? '' : `${name} `}(${place}): expected ${wanted}, got ${got}`);
+  return [[title, ...verdictLines(allPrintable(explanation)).map((line) => `  ${line}`)].join('\n')];
 }
 
 function textOf(file: string): string {

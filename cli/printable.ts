@@ -5,6 +5,12 @@ export function printable(text: string): string {
   return text.replaceAll(unprintable, '?');
 }
 
+/** The same for every text in a plain value, as JSON holds it. */
+export function allPrintable<T>(value: T): T {
+  const each = (_key: string, part: unknown): unknown => (typeof part === 'string' ? printable(part) : part);
+  return JSON.parse(JSON.stringify(value), each) as T;
+}
+
 /** The same for lines of ours that quote it. */
 export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n');

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Edge } from '#cli/edge.ts';
 import { UsageError } from '#cli/edge.ts';
+import { printable } from '#cli/printable.ts';
 import type { PolicyFile, PolicyProblem } from '#proto/policy-messages.ts';
 import { maxOperatorMessageBytes } from '#proto/messages.ts';
 import { Fault } from '#runtime/fault.ts';
@@ -48,7 +49,7 @@ export function problemLines(problems: readonly PolicyProblem[]): string {
   return problems
     .map(({ file, line, column, path, problem }) => {
       const place = path === '' ? '' : ` ${path}`;
-      return `${file}:${line}:${column}${place}: ${problem}\n`;
+      return `${printable(`${file}:${line}:${column}${place}: ${problem}`)}\n`;
     })
     .join('');
 }

@@ -1,5 +1,6 @@
 import { UsageError, type Edge, type Run } from '#cli/edge.ts';
 import { readPolicyFiles } from '#cli/policy-files.ts';
+import { allPrintable } from '#cli/printable.ts';
 import { lintScopes, type LintFinding } from '#policy/lint/lint-scopes.ts';
 import { UndescribedRoutes, type UndescribedRoute } from '#policy/lint/undescribed-routes.ts';
 import type { PolicyDocument } from '#policy/model.ts';
@@ -17,7 +18,11 @@ export const run: Run = async (args, edge) => {
   const findings = lintScopes(documents);
   const logs = args.lists['access-log'] ?? [];
   const routes = logs.length === 0 ? [] : await undescribed(documents, logs, edge);
-  edge.stdout.write(args.flags.has('json') ? `${JSON.stringify({ findings, routes })}\n` : textOf(findings, routes));
+  edge.stdout.write(
+    args.flags.has('json')
+      ? `${JSON.stringify({ findings, routes })}\n`
+      : textOf(allPrintable(findings), allPrintable(routes)),
+  );
   return findings.length + routes.length === 0 ? 0 : 1;
 };
 

@@ -2,11 +2,11 @@ import { resolve } from 'node:path';
 import type { ToldCallers } from '#agent/admin/told-callers.ts';
 import { isPortRecord } from '#agent/plaintext/kept-ledger.ts';
 import { UsageError, type Arguments, type Edge, type Run } from '#cli/edge.ts';
-import { printable } from '#cli/printable.ts';
+import { errorText } from '#cli/errors.ts';
+import { allPrintable, printable } from '#cli/printable.ts';
 import { readAgentSockets } from '#cli/status.ts';
 import { isoTime, parseDuration } from '#cli/time-text.ts';
 import { getJson } from '#cli/unix-http.ts';
-import { errorLines } from '#runtime/error-lines.ts';
 import { answerOf, judgeAgent, type JudgedPort } from './judge.ts';
 import { strictDocuments } from './strict-documents.ts';
 import { checkedText, type Checked } from './text.ts';
@@ -26,7 +26,7 @@ export const run: Run = async (args, edge) => {
     return exitCodes[checked.answer];
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    edge.stderr.write(errorLines(error)); // 1 would say that somebody breaks
+    edge.stderr.write(errorText(error)); // 1 would say that somebody breaks
     return exitCodes.unknown;
   }
 };
@@ -74,12 +74,6 @@ function isTold(value: unknown): value is ToldCallers {
     arePorts(unobserved) &&
     arePorts(mtlsOnly)
   );
-}
-
-/** Paths, addresses and names come from elsewhere: none of them can end a line, or steer a terminal. */
-function allPrintable(told: ToldCallers): ToldCallers {
-  const each = (_key: string, value: unknown): unknown => (typeof value === 'string' ? printable(value) : value);
-  return JSON.parse(JSON.stringify(told), each) as ToldCallers;
 }
 
 function arePorts(value: unknown): boolean {

@@ -47,6 +47,30 @@ describe('eastwest explain (M8)', () => {
   });
 });
 
+test('what documents say cannot steer the terminal, or add lines to what is told', async () => {
+  await using folder = freshFolder();
+  const bad = '\\e[2J\\nallowed: all\\u202e';
+  policiesIn(folder, {
+    'bad.yaml': `apiVersion: eastwest.dev/v1
+kind: DenyList
+metadata: { name: leak, namespace: istio-system }
+spec: { entries: [{ spiffeId: spiffe://shop.example/ns/default/sa/cart, reason: "${bad}" }] }
+---
+apiVersion: eastwest.dev/v1
+kind: AuthorizationPolicy
+metadata: { name: payments, namespace: default }
+spec: { rules: [{ when: [{ key: 'request.headers[x-env]', values: ["${bad}"] }] }] }
+`,
+    'key.yaml': payments.replace('  rules:\n', '  rules:\n    - when: [{ key: "\\e[2J\\u202e", values: [a] }]\n'),
+  });
+  const question = '--from cart --to payments GET /';
+  const explained = await eastwest(`explain --policies policies/bad.yaml ${question}`, folder.path);
+  const refused = await eastwest(`explain --policies policies/key.yaml ${question}`, folder.path);
+  expect(explained.stdout).toContain('whatever rules say: ?[2J?allowed: all?\n');
+  expect(explained.stdout).toContain('wants ?[2J?allowed: all?\n');
+  expect(refused.stderr).toContain('there is no key ?[2J?: write');
+});
+
 describe('a question that eastwest explain cannot answer', () => {
   const question = '--from cart --to payments GET /';
   test.each([

@@ -62,6 +62,13 @@ test('S86: requests of access logs that no template describes are told, opaque o
   });
 });
 
+test('what an access log says cannot steer the terminal', async () => {
+  write('scopes.yaml', scopes('groups.documents.delete'));
+  write('a.log', accessLogText({ method: '\u001b[2J\nGET\u202e', path: '/a' }));
+  const { stdout } = await lint('scopes.yaml --access-log a.log');
+  expect(stdout).toContain('  shop/prices  ?[2J?GET?  /a  1\n');
+});
+
 test.each([
   ['', 'FILE|DIR… is missing'],
   ['none.yaml', 'there is no '],

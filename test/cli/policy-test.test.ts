@@ -26,6 +26,13 @@ async function tested(table: string, files: Readonly<Record<string, string>> = {
 }
 
 describe('eastwest policy test (M8)', () => {
+  test('prints nothing that steers a terminal', async () => {
+    const { stdout } = await tested(`policies: [payments.yaml]
+cases: [{ name: "\\e[2J", from: cart, to: payments, method: POST, path: /, headers: { X-Env: "\\e[2J" }, expect: allow }]
+`);
+    expect(stdout).toContain('failed: ?[2J (');
+  });
+
   test('counts the cases that got what they expect', async () => {
     const ended = await tested(`policies: [payments.yaml]
 cases:

@@ -1,8 +1,7 @@
 import { parseCommandLine } from '#cli/arguments.ts';
 import type { Edge } from '#cli/edge.ts';
-import { exitCodeOf } from '#cli/errors.ts';
+import { errorText, exitCodeOf } from '#cli/errors.ts';
 import type { Clock } from '#runtime/clock.ts';
-import { errorLines } from '#runtime/error-lines.ts';
 import { systemClock } from '#runtime/system-clock.ts';
 import type { Ended } from './fresh-folder.ts';
 
@@ -39,7 +38,7 @@ export async function runCommandLine(
     const { run } = await request.command.load();
     return { code: await run(request.args, edge), ...written };
   } catch (error) {
-    return { code: exitCodeOf(error), stdout: written.stdout, stderr: written.stderr + errorLines(error) };
+    return { code: exitCodeOf(error), stdout: written.stdout, stderr: written.stderr + errorText(error) };
   }
 }
 
