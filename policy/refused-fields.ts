@@ -27,6 +27,15 @@ export function refusedField(name: string): string | undefined {
   return ownFields.includes(name) ? 'is no field of Istio: write apiVersion: eastwest.dev/v1' : undefined;
 }
 
+/** About one connection or the length of a message, or set by agents alone: never judged, whatever a caller sends. */
+const unjudgedHeader =
+  /^(?:connection|keep-alive|proxy-connection|proxy-authenticate|proxy-authorization|te|transfer-encoding|upgrade|content-length|x-forwarded-client-cert|x-mesh-identity|workload-identity-token|workload-proof-token|x-eastwest-.*)$/;
+
+/** Whether a header's name, in lower case and in any spelling, is one that rules could never see. */
+export function isUnjudgedHeader(name: string): boolean {
+  return unjudgedHeader.test(name.replaceAll(/[^a-z0-9]/g, '-'));
+}
+
 /** Of a key under `when`. */
 export function refusedConditionKey(key: string): string {
   if (/^(?:source|remote|destination)\.ip$/.test(key)) return `${key} is not supported: ${address}`;
@@ -36,5 +45,8 @@ export function refusedConditionKey(key: string): string {
   if (key === 'source.serviceAccount') return `${key} is not supported: write source.principal`;
   if (/^request\.headers\[host\]$/i.test(key))
     return `${key} is not supported, HTTP/2 has another: write hosts under to`;
+  const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1]?.toLowerCase();
+  if (header !== undefined && isUnjudgedHeader(header))
+    return `${key} is not supported, no rule ever sees it: it is about one connection, or agents set it; name principals, methods or another header`;
   return `there is no key ${key}: write source.principal, source.namespace, destination.port or request.headers[<name>]`;
 }

@@ -11,7 +11,7 @@ import {
   parsePrincipal,
   type ReadPattern,
 } from './patterns.ts';
-import { refusedConditionKey } from './refused-fields.ts';
+import { isUnjudgedHeader, refusedConditionKey } from './refused-fields.ts';
 import { emptyListHint, metadata, patternsRead, ports, selector, textRead } from './schema-fields.ts';
 
 const maxRules = 10_000;
@@ -110,9 +110,10 @@ function parseConditionKey(text: string): Result<ConditionKey, string> {
     return ok({ of: text });
   }
   const name = /^request\.headers\[([!#$%&'*+.^_`|~0-9A-Za-z-]+)\]$/.exec(text)?.[1];
-  return name === undefined || name.toLowerCase() === 'host'
+  const lower = name?.toLowerCase();
+  return lower === undefined || lower === 'host' || isUnjudgedHeader(lower)
     ? refuse(refusedConditionKey(text))
-    : ok({ of: 'request.headers', name: name.toLowerCase() });
+    : ok({ of: 'request.headers', name: lower });
 }
 
 function conditionReader(key: ConditionKey): ReadPattern {

@@ -35,6 +35,8 @@ describe('what Istio knows and we do not is refused by its name (S9)', () => {
       'experimental.envoy.filters.a is not',
     ],
     [when('key: source.serviceAccount, values: [a]'), 'rules[0].when[0].key', 'write source.principal'],
+    [when('key: "request.headers[Upgrade]", values: [a]'), 'rules[0].when[0].key', 'no rule ever sees it'],
+    [when('key: "request.headers[X_Forwarded_Client_Cert]", values: [a]'), 'rules[0].when[0].key', 'agents set it'],
     [when('key: "request.headers[Host]", values: [a]'), 'rules[0].when[0].key', 'write hosts under to'],
     [when('key: request.header, values: [a]'), 'rules[0].when[0].key', 'there is no key request.header'],
   ])('%s', (spec, path, said) => {
