@@ -84,15 +84,21 @@ export class PlaintextDoor implements PlaintextTaker {
 
   #refuse(socket: Socket, address: string): void {
     const { inbound, port } = this.#parts;
-    const { counters, emit, ledger } = inbound;
+    const { counters, emit } = inbound;
     const reason = 'port-is-strict';
     counters.plaintextRefused += 1;
     counters.inbound.failed(reason, 'plaintext');
-    const track = ledger.connected(port.port, address);
+    if (address !== '') this.#note(address);
+    const hint = 'call with a certificate of the mesh, or make the port PERMISSIVE by a PeerAuthentication for a while';
+    emit({ event: 'inbound.plaintext-refused', client: address || 'unknown', port: port.port, reason, hint });
+    socket.on('error', () => undefined).destroy();
+  }
+
+  /** Not of one that reset its connection meanwhile: its address is not known any more. */
+  #note(address: string): void {
+    const { inbound, port } = this.#parts;
+    const track = inbound.ledger.connected(port.port, address);
     track.refused('plaintext');
     track.closed();
-    const hint = 'call with a certificate of the mesh, or make the port PERMISSIVE by a PeerAuthentication for a while';
-    emit({ event: 'inbound.plaintext-refused', client: address, port: port.port, reason, hint });
-    socket.on('error', () => undefined).destroy();
   }
 }

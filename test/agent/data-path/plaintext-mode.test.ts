@@ -29,6 +29,18 @@ describe('a strict port turns plaintext away (A63)', () => {
   });
 });
 
+test('a caller that resets its connection at once leaves no entry without an address (A63)', async () => {
+  const app = await world.tcpApp(() => undefined);
+  const { prices, port } = await permissivePrices(world, app, { mode: 'STRICT' });
+  for (let at = 0; at < 50; at += 1) {
+    const caller = dialTcp(world, port);
+    caller.once('connect', () => caller.write('GET', () => caller.resetAndDestroy()));
+  }
+  await expect.poll(() => prices.counters.plaintextRefused + prices.counters.handshakesRefused).toBe(50);
+  await sendRaw(port, getText);
+  expect(prices.plaintextCallers().ports[0]?.callers.map(({ address }) => address)).toEqual(['127.0.0.1']);
+});
+
 describe('a change of mode is in force at once, on what runs too', () => {
   const ms = 1_000;
   const toStrict = async (prices: ServingAgent, ends: Promise<unknown>) => {
