@@ -138,7 +138,8 @@ export const commands: readonly Command[] = [
     notes: [
       'With --policies it reads files only: no mesh must run. The engine is the one that the agents use.',
       'A decision is explained by the rules as they stood. Agents keep the last 1,000 refusals, until they end.',
-      'Exit code: 0 if the call is allowed, 1 if it is refused, 2 if the question or a policy cannot be read.',
+      'Exit code: 0 if the call is allowed, 1 if it is refused, 2 if no agent knows the decision, or what was asked or a',
+      'policy cannot be read.',
       'Of deny lists, entries that name the SPIFFE ID of the caller count; serials and keys are not known here.',
     ],
     load: () => import('./explain.ts'),

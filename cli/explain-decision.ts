@@ -1,4 +1,4 @@
-import { messageOf } from '#runtime/error-lines.ts';
+import { errorLines, messageOf } from '#runtime/error-lines.ts';
 import { Fault } from '#runtime/fault.ts';
 import { explanationText } from '#policy/explain-text.ts';
 import type { Explanation } from '#policy/explain.ts';
@@ -25,9 +25,14 @@ const maxSilentTold = 5;
 
 /** `eastwest explain DECISION-ID`: why a running agent refused that call, by the rules as they stood. */
 export async function explainDecision(id: string, args: Arguments, edge: Edge): Promise<number> {
-  const named = args.lists['agent'];
-  const sockets = named ?? Object.values(await readAgentSockets(args, edge));
-  const told = await askAll(sockets, id, edge);
+  let told: Told;
+  try {
+    const sockets = args.lists['agent'] ?? Object.values(await readAgentSockets(args, edge));
+    told = await askAll(sockets, id, edge);
+  } catch (error) {
+    edge.stderr.write(errorLines(error)); // 1 would say that it was refused
+    return 2;
+  }
   if (args.flags.has('json')) edge.stdout.write(`${JSON.stringify(told)}\n`);
   else edge.stdout.write(textOf(allPrintable(told)));
   return 1;

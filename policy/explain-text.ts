@@ -14,6 +14,7 @@ export function explanationText(explanation: Explanation): string {
     ...verdictLines(explanation),
     '',
     ...policyLines(explanation),
+    ...denyListLines(explanation),
     ...(suggestion === undefined ? [] : ['', ...suggestionLines(explanation, suggestion)]),
     '',
   ].join('\n');
@@ -118,15 +119,26 @@ function failureLines({ path, about, wants, values, has }: FailedPredicate): str
   ];
 }
 
+/** What no edit of a rule mends. */
+function denyListLines({ denyLists }: Explanation): string[] {
+  if (denyLists.length === 0) return [];
+  const lists = [...new Set(denyLists.map(({ list }) => list))].join(' and ');
+  return [
+    '',
+    ...wrapped(`Only without the deny list is it allowed: take the entry out of ${lists}, or let it expire.`, ''),
+  ];
+}
+
 function suggestionLines(explanation: Explanation, suggestion: Suggestion): string[] {
   if (!suggestion.possible) {
     return wrapped(`No edit is suggested: ${impossible[suggestion.why]}.`, '');
   }
   const { edits } = suggestion;
+  const allows = explanation.denyLists.length === 0 ? 'allows it' : 'allows it then';
   return [
     edits.length === 1
-      ? 'The smallest edit that allows it:'
-      : `The smallest edit that allows it has ${edits.length} parts:`,
+      ? `The smallest edit that ${allows}:`
+      : `The smallest edit that ${allows} has ${edits.length} parts:`,
     ...edits.flatMap((edit) => ['', ...editLines(edit)]),
     '',
     ...wrapped(openedText(explanation, suggestion), ''),

@@ -33,7 +33,7 @@ export interface Explanation {
   readonly verdict: 'allow' | 'deny';
   /** What the rules say. */
   readonly decision: Decision;
-  /** Entries that name the caller's SPIFFE ID: with one of them nothing it asks is admitted, whatever rules say. */
+  /** Entries that the caller met: with one of them nothing it asks is admitted, whatever rules say. */
   readonly denyLists: readonly DenyListing[];
   /** Of a foreign caller: what would have let it in, were it of the workload's trust domain and no rule about it. */
   readonly defaultAllow: string | undefined;
@@ -83,21 +83,23 @@ export interface PassedOver {
 }
 
 /**
- * The verdict of the engine and its reasons. Entries of deny lists count as if they were in force. Refuses what the engine
- * would refuse to load for this workload.
+ * The verdict of the engine and its reasons. `shutOut`: the entries of deny lists that the caller met; without it all that
+ * name its SPIFFE ID, as if they were in force, for its certificate and key are not known. Refuses what the engine would
+ * refuse to load for this workload.
  */
 export function explain(
   documents: readonly PolicyDocument[],
   workload: WorkloadFacts,
   call: Call,
+  shutOut?: readonly DenyEntry[],
 ): Result<Explanation, readonly CompileProblem[]> {
   const refusedAs = call.http?.alsoMethods && refusedMethodOf(documents, workload, call);
-  if (refusedAs !== undefined) return explain(documents, workload, refusedAs);
+  if (refusedAs !== undefined) return explain(documents, workload, refusedAs, shutOut);
   const compiled = compilePolicies(documents, workload);
   if (!compiled.ok) return compiled;
   const decision = decide(compiled.value, call);
   const { http, principal, port } = call;
-  const denyLists = denyListsOf(documents, workload, call);
+  const denyLists = denyListsOf(documents, workload, shutOut ?? denialsOf(documents, call));
   const { isForeign } = new Asked(call, undefined, compiled.value.ownIds);
   const { otherwise } = compiled.value;
   const judged = refusedCall(documents, workload, { call, otherwise: isForeign ? undefined : otherwise });
@@ -236,16 +238,25 @@ function passedOver(documents: readonly PolicyDocument[], workload: WorkloadFact
     }));
 }
 
+/** Entries that name the caller. */
+function denialsOf(documents: readonly PolicyDocument[], { principal }: Call): DenyEntry[] {
+  return documents.flatMap((document) => {
+    if (document.kind !== 'DenyList') return [];
+    return document.entries.filter((entry) => 'spiffeId' in entry && entry.spiffeId === principal);
+  });
+}
+
+/** Where these entries stand. */
 function denyListsOf(
   documents: readonly PolicyDocument[],
   workload: WorkloadFacts,
-  { principal }: Call,
+  entries: readonly DenyEntry[],
 ): DenyListing[] {
   return nearby(documents, workload)
     .filter((document) => document.kind === 'DenyList')
     .flatMap((document) =>
       document.entries
-        .filter((entry) => 'spiffeId' in entry && entry.spiffeId === principal)
+        .filter((entry) => entries.includes(entry))
         .map(({ reason, expiresAtMs }) => ({ list: documentName(document), reason, expiresAtMs })),
     );
 }

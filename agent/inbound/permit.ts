@@ -1,7 +1,7 @@
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { CompiledPolicy } from '#policy/compile.ts';
 import { decide, deniedBy, mtlsModeOf } from '#policy/decide.ts';
-import type { Decision, HttpCall } from '#policy/model.ts';
+import type { Decision, DenyEntry, HttpCall } from '#policy/model.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { InboundPeer } from './inbound-peer.ts';
 
@@ -27,6 +27,8 @@ export interface Refusal {
   readonly reason: DenyReason;
   /** Of `denied-by-rule` the rule, of `denied-by-list` what the list says. */
   readonly rule?: string;
+  /** Of `denied-by-list` the entry, as it stands in its list. */
+  readonly denial?: DenyEntry;
 }
 
 /** What verdicts about a caller rest on besides what it asks for. Another object whenever anything of it changes. */
@@ -80,7 +82,7 @@ export class PortJudge {
     if (known?.value.peer === peer && known.value.policy === policy) return known;
     const { serialHex, keyThumbprint } = peer.svid;
     const denial = deniedBy(policy, { spiffeId: peer.spiffeId, serial: serialHex, keyThumbprint }, nowMs);
-    if (denial !== undefined) return refuse({ reason: 'denied-by-list', rule: denial.reason });
+    if (denial !== undefined) return refuse({ reason: 'denied-by-list', rule: denial.reason, denial });
     return this.#stands({ policy, peer });
   }
 

@@ -18,7 +18,8 @@ export function tellDecision(id: string, book: RefusalBook, compiler: PolicyComp
   const kept = book.find(id);
   const source = kept && compiler.sourceOf(kept.policy);
   if (kept === undefined || source === undefined) return undefined;
-  const explanation = explain(source.documents, source.workload, kept.call);
+  const { denial } = kept.refusal;
+  const explanation = explain(source.documents, source.workload, kept.call, denial === undefined ? [] : [denial]);
   if (!explanation.ok) return undefined; // what decides was compiled from the same documents
   const { reason, rule } = kept.refusal;
   const { value } = explanation; // rules may allow what a strict port turns away

@@ -64,6 +64,10 @@ spec: { entries: [{ spiffeId: "spiffe://${cart}", reason: laptop stolen }] }
     expect(explanationText(explanation)).toContain(
       'why   the deny list shop/lost shuts the caller out, whatever rules say: laptop stolen',
     );
+    const mend = 'Only without the deny list is it allowed: take the entry out of shop/lost, or let it expire.\n';
+    expect(explanationText(explanation).endsWith(`\n\n${mend}`)).toBe(true);
+    const twice = explanationText(explained(documentsOf(policy('p0', 'rules: []'), denyList), callOf()));
+    expect(twice, 'one edit alone would not do').toContain(`${mend}\nThe smallest edit that allows it then:\n`);
   });
 
   test('tells dry runs and AUDIT as what they are', () => {

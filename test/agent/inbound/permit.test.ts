@@ -82,7 +82,7 @@ test.each([
   const entry = { ...target(), reason: 'stolen laptop', expiresAtMs: now + 5_000 } as DenyEntry;
   const list = { kind: 'DenyList', namespace: 'shop', name: 'lost', entries: [entry] } as const;
   const policy = compiled(localPolicy([{ port: 7002, allow: [cart.spiffeId] }]), list);
-  const refusal = { reason: 'denied-by-list', rule: 'stolen laptop' };
+  const refusal = { reason: 'denied-by-list', rule: 'stolen laptop', denial: entry };
   expect(judged(policy)).toEqual({ ok: false, reason: refusal });
   expect(judged(policy, 7002, now + 5_000).ok).toBe(true);
 });
