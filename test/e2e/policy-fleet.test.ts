@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { enforcedStory } from '#support/enforced-story.ts';
 
 test('ten agents enforce what `policy apply` put into force, on open streams too (A45; 50 agents: test:long)', async () => {
-  const figures = await enforcedStory({ agents: 10, rounds: 3, documents: 20 });
+  const figures = await enforcedStory({ agents: 10, rounds: 3, warmUp: 1, documents: 20 });
   console.log(JSON.stringify(figures));
   expect(figures.wrong).toEqual([]);
   expect(figures.kept.broken).toEqual([]);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { enforcedStory } from '#support/enforced-story.ts';
 
 test('`policy apply` is in force at every one of 50 agents within a second at p99, on open streams too (A45)', async () => {
-  const figures = await enforcedStory({ agents: 50, rounds: 20, documents: 100 });
+  const figures = await enforcedStory({ agents: 50, rounds: 20, warmUp: 12, documents: 100 });
   console.log(JSON.stringify(figures));
   expect(figures.wrong).toEqual([]);
   expect(figures.kept.broken).toEqual([]);

@@ -22,6 +22,8 @@ export interface EnforcedStory {
   readonly agents: number;
   /** `policy apply` twice in each: cart is shut out of every workload, and let in again. */
   readonly rounds: number;
+  /** Rounds before, which are not counted: what an agent does for the first time V8 compiles, in every agent at once. */
+  readonly warmUp: number;
   /** Documents about others that stand beside. */
   readonly documents: number;
 }
@@ -53,7 +55,7 @@ export interface EnforcedFigures {
 const webEchoesEveryMs = 500;
 const enoughMs = 15_000;
 
-export async function enforcedStory({ agents, rounds, documents }: EnforcedStory): Promise<EnforcedFigures> {
+export async function enforcedStory({ agents, rounds, warmUp, documents }: EnforcedStory): Promise<EnforcedFigures> {
   await using stage = await openEnforcedStage(agents, documents);
   await using folder = freshFolder();
   const web = await Promise.all(
@@ -62,15 +64,19 @@ export async function enforcedStory({ agents, rounds, documents }: EnforcedStory
     ),
   );
   const kept = keepEchoing(web, webEchoesEveryMs);
-  const times = newTimes();
-  const cpu = watchCpu(stage);
+  let times = newTimes();
+  let cpu = watchCpu(stage);
   let { revision } = stage;
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = -warmUp; round < rounds; round += 1) {
+    if (round === 0) {
+      times = { ...newTimes(), wrong: times.wrong };
+      cpu = watchCpu(stage);
+    }
     const streams = await openCartStreams(stage);
     const shut = applyShut(stage, folder.path, { caller: 'cart', revision: (revision += 1) });
     await Promise.all([...stage.callees.map((callee) => seeRevoked(callee, streams, { shut, times })), shut.returned]);
     times.acknowledged.push(await acknowledged(stage, shut));
-    const open = applyShut(stage, folder.path, { caller: `nobody-${round}`, revision: (revision += 1) });
+    const open = applyShut(stage, folder.path, { caller: `nobody-${round + warmUp}`, revision: (revision += 1) });
     await Promise.all([
       ...stage.callees.map((callee) => seeAllowed(callee, { fleet: stage.fleet, open, times })),
       open.returned,
