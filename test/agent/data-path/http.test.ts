@@ -136,11 +136,16 @@ test('an answer cut in the middle reaches the caller as a broken one', async () 
 
 test('a caller that resets its connection takes its request with it', async () => {
   const gone = Promise.withResolvers<void>();
-  const app = await world.httpApp((incoming) => incoming.on('close', () => gone.resolve()));
+  const asked = Promise.withResolvers<void>();
+  const app = await world.httpApp((incoming) => {
+    incoming.on('close', () => gone.resolve());
+    asked.resolve();
+  });
   const { port, cart } = await world.pair(app);
   const sent = get({ host: '127.0.0.1', port });
   sent.on('error', () => undefined);
-  setTimeout(() => sent.socket?.resetAndDestroy(), 50);
+  await asked.promise;
+  sent.socket?.resetAndDestroy();
   await gone.promise;
   expect(cart.counters.failed).toBe(0);
 });
