@@ -246,12 +246,34 @@ describe.concurrent('a server gives strangers little time and room', () => {
     const response = once(stream, 'response');
     await expect.poll(() => clock.waiting()).toBe(2); // the stream's first message, and the stranger's 8 s
     await clock.advance(5000);
+    await clock.advance(100);
     const [headers] = (await response) as [Record<string, string>];
     expect(headers['grpc-status']).toBe('4');
     expect(headers['grpc-message']).toBe('request-too-slow');
     stream.on('error', () => undefined).destroy();
     session.destroy();
     expect(fake.issueCalls).toEqual([]);
+  });
+
+  test('a request that came in time is read, though the server stood still until its deadline', async () => {
+    const clock = createFakeClock(nowMs);
+    await using fake = await startFakeControlPlane({ clock });
+    const session = connectHttp2(`https://127.0.0.1:${fake.port}`, { ...raw, ca: fake.ca.bundlePem });
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': meshPaths.issueCertificate,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    const response = once(stream, 'response');
+    stream.write(Buffer.from([0, 0, 0, 0, 2, 1]));
+    await expect.poll(() => clock.waiting()).toBe(2);
+    await clock.advance(5000);
+    stream.end(Buffer.from([0])); // what waits in its socket
+    const [headers] = (await response) as [Record<string, string>];
+    expect(headers).toMatchObject({ 'grpc-status': '3', 'grpc-message': 'malformed' }); // it was read
+    await clock.advance(100);
+    session.destroy();
   });
 
   test('1 MiB is refused before it was read (A41)', async () => {
