@@ -69,6 +69,10 @@ export function createPolicyKeeper(parts: PolicyKeeperParts): PolicyKeeper {
   /** As far as is known. */
   let isFolderEmpty = false;
 
+  const known = {
+    workloads: declared.workloads,
+    namespaceOf: (name: string) => store.workloadByName(name)?.namespace,
+  };
   const operator = (): Applicant => ({ kind: 'operator', folder: isFolderEmpty ? undefined : folder });
 
   /**
@@ -119,7 +123,7 @@ export function createPolicyKeeper(parts: PolicyKeeperParts): PolicyKeeper {
     return inTurn((draft, answer) => {
       if (kind === 'folder') isFolderEmpty = wanted.value.length === 0;
       const applicant = kind === 'folder' ? { kind, folder } : operator();
-      const plan = planApply(draft.policies, wanted.value, applicant, declared.workloads);
+      const plan = planApply(draft.policies, wanted.value, applicant, known);
       if (!plan.ok) return answer(refused(draft.revision, plan.reason));
       const warnings = warningsFor(wanted.value, draft.policies, trustDomain);
       draft.change(plan.value);
@@ -137,16 +141,16 @@ export function createPolicyKeeper(parts: PolicyKeeperParts): PolicyKeeper {
     async check(files) {
       const wanted = await readFiles(files);
       if (!wanted.ok) return refused(revision, wanted.reason);
-      const plan = planApply(policies, wanted.value, operator(), declared.workloads);
+      const plan = planApply(policies, wanted.value, operator(), known);
       if (!plan.ok) return refused(revision, plan.reason);
       const warnings = warningsFor(wanted.value, policies, trustDomain);
       return { revision, changes: plan.value.changes, problems: [], warnings };
     },
     delete: (ref) =>
       inTurn((draft, answer) => {
-        const known = draft.policies.get(policyKey(ref));
-        if (known === undefined) return answer({ revision: draft.revision, problem: `there is no ${policyKey(ref)}` });
-        const owner = foreignOwner(known, operator());
+        const stored = draft.policies.get(policyKey(ref));
+        if (stored === undefined) return answer({ revision: draft.revision, problem: `there is no ${policyKey(ref)}` });
+        const owner = foreignOwner(stored, operator());
         if (owner !== undefined) return answer({ revision: draft.revision, problem: owner });
         draft.change({ put: [], gone: [ref] });
         return answer({ revision: draft.revision, problem: '' });

@@ -4,6 +4,7 @@ import type { WorkloadFacts } from '#policy/model.ts';
 import { maxPolicies, maxPoliciesLength, policyKey, type PolicyRef } from '#proto/messages.ts';
 import type { PolicyChange, PolicyProblem } from '#proto/policy-messages.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
+import { contradictions, type NamespaceOf } from './contradictions.ts';
 import { unjudgeable } from './judgeable.ts';
 import { problemAt, type ReadPolicy } from './read.ts';
 import { unjudgedAtPorts } from './unjudged-ports.ts';
@@ -26,15 +27,22 @@ export interface Applicant {
   readonly folder: string | undefined;
 }
 
+/** What is known of the mesh's workloads. */
+export interface KnownWorkloads {
+  /** Those whose ports are known. */
+  readonly workloads: () => readonly WorkloadFacts[];
+  readonly namespaceOf: NamespaceOf;
+}
+
 /**
  * Compares what is wanted with what is there. Nothing is changed by halves: any problem refuses all of it. What is in force
- * just so is not held against ports that came later: it must not keep others out.
+ * just so is not held against ports or workloads that came later: it must not keep others out.
  */
 export function planApply(
   current: Policies,
   wanted: readonly ReadPolicy[],
   applicant: Applicant,
-  workloads: () => readonly WorkloadFacts[],
+  { workloads, namespaceOf }: KnownWorkloads,
 ): Result<Plan, readonly PolicyProblem[]> {
   const problems: PolicyProblem[] = [];
   const changes: PolicyChange[] = [];
@@ -56,6 +64,7 @@ export function planApply(
   }
   problems.push(...wholeProblems(current, wanted, gone), ...unjudgeable(current, wanted));
   problems.push(...unjudgedAtPorts(changed, { workloads, current, wanted }));
+  problems.push(...contradictions(changed, { current, wanted, gone, namespaceOf }));
   if (wanted.length === 0 && gone.length > 0) problems.push(emptiedProblem(gone.length, applicant.folder));
   return problems.length > 0 ? refuse(problems) : ok({ changes, put, gone });
 }

@@ -13,6 +13,7 @@ const wanted = (name: string, json = '{}'): ReadPolicy => ({
   placeOf: () => ({ line: 3, column: 13 }),
 });
 const byKey = (policies: readonly StoredPolicy[]) => new Map(policies.map((policy) => [policyKey(policy), policy]));
+const nobody = { workloads: () => [], namespaceOf: () => undefined };
 const operator = { kind: 'operator', folder: undefined } as const;
 
 describe('a mesh has room for so much', () => {
@@ -25,7 +26,7 @@ describe('a mesh has room for so much', () => {
     ['more text than there may be', heavy, wanted('new', '"1234567890"'), 'refused'],
     ['less of it', heavy, wanted('a'), 'planned'],
   ])('%s', (_name, current, policy, expected) => {
-    const plan = planApply(current, [policy], operator, () => []);
+    const plan = planApply(current, [policy], operator, nobody);
     expect(plan.ok ? 'planned' : 'refused').toBe(expected);
     if (!plan.ok)
       expect(plan.reason).toMatchObject([{ line: 3, problem: expect.stringContaining('there is room for') }]);
@@ -34,6 +35,6 @@ describe('a mesh has room for so much', () => {
 
 test('the order of keys is no difference', () => {
   const current = byKey([stored('a', '{"a":1,"b":{"c":2,"d":3}}')]);
-  const plan = planApply(current, [wanted('a', '{"b":{"d":3,"c":2},"a":1}')], operator, () => []);
+  const plan = planApply(current, [wanted('a', '{"b":{"d":3,"c":2},"a":1}')], operator, nobody);
   expect(plan).toMatchObject({ ok: true, value: { changes: [{ outcome: 'unchanged' }], put: [], gone: [] } });
 });
