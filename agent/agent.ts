@@ -159,7 +159,7 @@ function createPlaintextCallers({ config, dataPath, clock, emit }: Core): Plaint
 function putIntoForce({ config, store, dataPath, policiesCame }: Core): OnPolicies {
   return (documents) => {
     const svid = store.current()?.svid;
-    if (svid === undefined) return 'no-identity';
+    if (svid === undefined) return { isInForce: false, problem: 'no-identity' };
     policiesCame.resolve();
     return dataPath.usePolicies({ documents, workload: workloadFacts(config, svid.spiffeId) });
   };

@@ -2,7 +2,7 @@ import type { AgentCounters } from './admin/metrics.ts';
 import type { Address } from './config-types.ts';
 import type { KnownWorkload } from './outbound/destination.ts';
 import type { LedgerReport } from './plaintext/ledger-report.ts';
-import type { PushedPolicies } from './policy/policy-compiler.ts';
+import type { PolicyOutcome, PushedPolicies } from './policy/policy-compiler.ts';
 import type { ToldDecision } from './policy/told-decision.ts';
 
 /** `outbound`: what the app calls. `inbound`: what peers call. */
@@ -44,8 +44,8 @@ export interface DataPath {
   open(side: Side): Promise<readonly OpenListener[]>;
   /** Where upstreams are and who they are, as far as the control plane says. */
   useWorkloads(workloads: readonly KnownWorkload[]): void;
-  /** Who may call, as far as the control plane says. Returns what of it cannot be judged, and lets nobody in. */
-  usePolicies(pushed: PushedPolicies): string | undefined;
+  /** Who may call, as far as the control plane says. */
+  usePolicies(pushed: PushedPolicies): PolicyOutcome;
   /** Why a call was refused; undefined: nobody knows (any more). */
   decision(id: string): Promise<ToldDecision | undefined>;
   /** Who called the ports with a listener of their own in plaintext since this run began. */

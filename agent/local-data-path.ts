@@ -139,7 +139,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
         ({ policy } = compiled);
         inbound?.reconsider();
       }
-      return compiled.problem;
+      return { isInForce: compiled.policy !== undefined, problem: compiled.problem };
     },
     plaintextCallers: () => Promise.resolve(ledger.report(policy.mtls.document)),
     decision: (id) => Promise.resolve(tellDecision(id, refusals, compiler)),

@@ -1,23 +1,24 @@
 import type { AgentEmit } from '#agent/events.ts';
 import type { PoliciesPart } from '#proto/messages.ts';
 import { PartGatherer, type PolicySet } from './part-gatherer.ts';
+import type { PolicyOutcome } from './policy-compiler.ts';
 
-/** Puts a set into force; returns why it cannot be, undefined when it is. */
-export type OnPolicies = (documents: readonly unknown[], revision: number) => string | undefined;
+/** Puts a set into force, as far as it can be judged. */
+export type OnPolicies = (documents: readonly unknown[], revision: number) => PolicyOutcome;
 
 export interface PolicyBookParts {
   readonly onChange: OnPolicies;
-  /** Told each set that came into force from the control plane. */
+  /** Told each set that came into force from the control plane, but for what of it cannot be judged perhaps. */
   readonly onApplied: (set: PolicySet) => void;
   readonly emit: AgentEmit;
 }
 
-/** Takes one part of a revision; returns why it was not applied, `''` when it was or waits for the others. */
+/** Takes one part of a revision; returns what of it was not applied, and why; `''` when it was or waits for the others. */
 export type TakePart = (part: PoliciesPart) => string;
 
 /**
  * The documents that are in force here. Parts of a revision are gathered and come into force all at once; what cannot
- * be read or put into force changes nothing.
+ * be read changes nothing, and what cannot be judged keeps nothing else out of force.
  */
 export class PolicyBook {
   readonly #parts: PolicyBookParts;
@@ -32,7 +33,7 @@ export class PolicyBook {
   /** A set of an earlier run, until the control plane speaks. */
   resume(set: PolicySet): void {
     if (this.#from > 0) return;
-    const problem = this.#parts.onChange(set.documents, set.revision);
+    const { problem } = this.#parts.onChange(set.documents, set.revision);
     if (problem !== undefined) return this.#parts.emit({ event: 'policies.refused', revision: set.revision, problem });
     this.#parts.emit({ event: 'policies.resumed', revision: set.revision, documents: set.documents.length });
   }
@@ -53,14 +54,12 @@ export class PolicyBook {
   #swap(set: PolicySet, stream: number): string {
     if (stream < this.#from) return ''; // a newer stream has spoken: this one is about to close
     const { onChange, onApplied, emit } = this.#parts;
-    const problem = onChange(set.documents, set.revision);
-    if (problem !== undefined) {
-      emit({ event: 'policies.refused', revision: set.revision, problem });
-      return problem;
-    }
+    const { isInForce, problem } = onChange(set.documents, set.revision);
+    if (problem !== undefined) emit({ event: 'policies.refused', revision: set.revision, problem });
+    else emit({ event: 'policies.applied', revision: set.revision, documents: set.documents.length });
+    if (!isInForce) return problem ?? '';
     this.#from = stream;
-    emit({ event: 'policies.applied', revision: set.revision, documents: set.documents.length });
-    onApplied(set);
-    return '';
+    onApplied(set); // also one with a problem: what else it says must not be forgotten over a restart
+    return problem ?? '';
   }
 }

@@ -22,6 +22,12 @@ export interface Compiled {
   readonly problem: string | undefined;
 }
 
+/** What became of a set. `problem`: what of it cannot be judged, and lets nobody in; the rest is in force if `isInForce`. */
+export interface PolicyOutcome {
+  readonly isInForce: boolean;
+  readonly problem: string | undefined;
+}
+
 /** Makes what is pushed, and the `allow` lists of the agent's own file, into what decides. */
 export class PolicyCompiler {
   readonly #own: readonly PolicyDocument[];

@@ -5,7 +5,7 @@ import { giveBackWhenIdle } from '#agent/give-back.ts';
 import type { DataPathParts } from '#agent/local-data-path.ts';
 import type { KnownWorkload } from '#agent/outbound/destination.ts';
 import { sumReports, type LedgerReport } from '#agent/plaintext/ledger-report.ts';
-import { PolicyCompiler, type PushedPolicies } from '#agent/policy/policy-compiler.ts';
+import { PolicyCompiler, type PolicyOutcome, type PushedPolicies } from '#agent/policy/policy-compiler.ts';
 import type { ToldDecision } from '#agent/policy/told-decision.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
@@ -77,10 +77,10 @@ export class WorkerGroup implements DataPath {
     this.#tell('workloads', workloads);
   }
 
-  usePolicies(pushed: PushedPolicies): string | undefined {
+  usePolicies(pushed: PushedPolicies): PolicyOutcome {
     const { policy, problem } = this.#compiler.compile(pushed);
     if (policy !== undefined) this.#tell('policies', pushed);
-    return problem;
+    return { isInForce: policy !== undefined, problem };
   }
 
   async decision(id: string): Promise<ToldDecision | undefined> {

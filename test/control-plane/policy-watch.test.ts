@@ -23,7 +23,7 @@ async function listen(mesh: TestControlPlane, workload: string, judge: Judge = (
     onChange(all, revision) {
       const problem = judge(all);
       if (problem === undefined) inForce = { revision, documents: all };
-      return problem;
+      return { isInForce: problem === undefined, problem };
     },
     onApplied: () => undefined,
     emit: () => undefined,

@@ -69,7 +69,10 @@ class Thread implements FakeThread {
       },
       useWorkloads: (workloads: readonly KnownWorkload[]) =>
         void this.did.push(`workloads ${workloads.map(({ name }) => name).join(' ')}`),
-      usePolicies: ({ documents }) => void this.did.push(`policies ${documents.length}`),
+      usePolicies: ({ documents }) => {
+        this.did.push(`policies ${documents.length}`);
+        return { isInForce: true, problem: undefined };
+      },
       plaintextCallers: () => Promise.resolve(this.called),
       decision: () => Promise.resolve(undefined),
       report: () => Promise.resolve({ counters: this.counters, connections: this.connections, workers: [] }),

@@ -17,7 +17,10 @@ test('a control plane that pushes policies without end is told so, and fills nob
   await using controlPlane = await startFakeControlPlane();
   const inForce: number[] = [];
   const book = new PolicyBook({
-    onChange: (documents) => void inForce.push(documents.length),
+    onChange(documents) {
+      inForce.push(documents.length);
+      return { isInForce: true, problem: undefined };
+    },
     onApplied: () => undefined,
     emit: () => undefined,
   });

@@ -12,15 +12,17 @@ const part = (revision: number, sinceRevision: number, more: Partial<PoliciesPar
   ...more,
 });
 
-function openBook(judge: (documents: readonly unknown[]) => string | undefined = () => undefined) {
+/** `doubt`: of sets that are in force all the same. */
+function openBook(judge: (documents: readonly unknown[]) => string | undefined = () => undefined, doubt = '') {
   const sets: PolicySet[] = [];
   const kept: PolicySet[] = [];
   const events: AgentEvent[] = [];
   const book = new PolicyBook({
     onChange(documents, revision) {
       const problem = judge(documents);
-      if (problem === undefined) sets.push({ revision, documents });
-      return problem;
+      const isInForce = problem === undefined || problem === doubt;
+      if (isInForce) sets.push({ revision, documents });
+      return { isInForce, problem };
     },
     onApplied: (set) => void kept.push(set),
     emit: (event) => void events.push(event),
@@ -105,6 +107,19 @@ describe('the last good set stays', () => {
     expect(take(part(2, 1, { part: 3, parts: 3 }))).toBe('policies-incomplete');
     expect(inForce()).toBe('1: a');
   });
+});
+
+test('what cannot be judged in a set is told, and the rest of it is in force, kept, and followed by what comes', () => {
+  const { book, inForce, kept, events } = openBook(() => 'a contradicts b', 'a contradicts b');
+  const old = book.openStream();
+  const take = book.openStream();
+  expect(take(part(1, 0, { documents: [document('a'), document('b')] }))).toBe('a contradicts b');
+  expect(take(part(2, 1, { documents: [document('deny')] }))).toBe('a contradicts b');
+  expect(inForce()).toBe('2: a b deny');
+  expect(kept.map(({ revision }) => revision)).toEqual([1, 2]);
+  expect(events.at(-1)).toEqual({ event: 'policies.refused', revision: 2, problem: 'a contradicts b' });
+  expect(old(part(3, 0, { documents: [document('late')] }))).toBe('');
+  expect(inForce()).toBe('2: a b deny');
 });
 
 describe('two streams, while an SVID rotates', () => {

@@ -125,6 +125,41 @@ spec: { ${selector} mtls: { mode: ${mode} } }
     }
   });
 
+  test('is STRICT where documents contradict each other, and what else they say is in force: DENY, and a deny list', () => {
+    const cart = parseSpiffeId('spiffe://shop.example/ns/shop/sa/cart');
+    const thief = parseSpiffeId('spiffe://shop.example/ns/shop/sa/thief');
+    if (!cart.ok || !thief.ok) throw new Error('bad SPIFFE ID');
+    const rules = (name: string, spec: string): unknown =>
+      rawOf(`apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ${name}, namespace: shop }
+spec: ${spec}
+`);
+    const list = rawOf(`apiVersion: eastwest.dev/v1
+kind: DenyList
+metadata: { name: lost, namespace: shop }
+spec: { entries: [{ spiffeId: ${thief.value}, reason: stolen }] }
+`);
+    const compiler = new PolicyCompiler([permissive]);
+    const contradicting = [
+      peers('a', 'PERMISSIVE', own),
+      peers('b', 'PERMISSIVE', own),
+      rules('all', '{ rules: [{}] }'),
+    ];
+    const compiled = (documents: readonly unknown[]) => {
+      const { policy, problem } = compiler.compile({ documents, workload: facts });
+      expect(problem).toContain('shop/b spec.selector');
+      expect(mtlsModeOf(policy!, 7002)).toBe('STRICT');
+      return policy!;
+    };
+    const call = (principal: typeof cart.value) => ({ principal, port: 7002, http: undefined });
+    expect(decide(compiled(contradicting), call(cart.value)).allow).toBe(true);
+    const deny = rules('no', '{ action: DENY, rules: [{ from: [{ source: { principals: ["*/sa/cart"] } }] }] }');
+    const later = compiled([...contradicting, deny, list]);
+    expect(decide(later, call(cart.value)).allow).toBe(false);
+    expect(later.denials.get(thief.value)).toMatchObject([{ reason: 'stolen' }]);
+  });
+
   test('stands though a policy of the same name cannot be judged', () => {
     const unjudged = rawOf(`apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
