@@ -3,7 +3,10 @@ import { overridesIn } from '#agent/http/method-override.ts';
 import { explain, type Explanation } from '#policy/explain.ts';
 import type { Call, HttpCall, PolicyDocument, WorkloadFacts } from '#policy/model.ts';
 import { normalizePath } from '#policy/path.ts';
+import { documentName } from '#policy/compile.ts';
 import { UsageError } from './edge.ts';
+import type { FiledPolicy } from './policy-files.ts';
+import { problemLines } from './problem-lines.ts';
 import { principalOf } from './workload-names.ts';
 
 /** A call in the words of a person. */
@@ -36,16 +39,17 @@ export function callOf(asked: AskedCall, { documents, trustDomain }: Surrounding
   };
 }
 
-/** Throws `UsageError` for policies that an agent of this workload would not load. */
-export function explainedOrThrow(
-  documents: readonly PolicyDocument[],
-  workload: WorkloadFacts,
-  call: Call,
-): Explanation {
+/** Throws `UsageError` for policies that an agent of this workload could not judge, or that contradict each other there. */
+export function explainedOrThrow(policies: readonly FiledPolicy[], workload: WorkloadFacts, call: Call): Explanation {
+  const documents = policies.map(({ document }) => document);
   const explanation = explain(documents, workload, call);
   if (explanation.ok) return explanation.value;
-  const lines = explanation.reason.map(({ policy, path, problem }) => `${policy}: ${path}: ${problem}`);
-  throw new UsageError(`no agent would load the policies:\n${lines.join('\n')}`, 'correct them');
+  const problems = explanation.reason.flatMap(({ kind, policy, path, problem }) =>
+    policies
+      .filter(({ document }) => document.kind === kind && documentName(document) === policy)
+      .map(({ file, placeOf }) => ({ file, ...placeOf(path), path, problem: `${policy}: ${problem}` })),
+  );
+  throw new UsageError(`no agent would load the policies:\n${problemLines(problems).join('\n')}`, 'correct them');
 }
 
 function httpOf({ method, path, host, headers, workload }: AskedCall): HttpCall | undefined {

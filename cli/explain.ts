@@ -2,7 +2,7 @@ import { explanationText } from '#policy/explain-text.ts';
 import { callOf, explainedOrThrow } from './asked-call.ts';
 import { UsageError, type Arguments, type Run } from './edge.ts';
 import { explainDecision } from './explain-decision.ts';
-import { readPolicyFiles } from './policy-files.ts';
+import { readRawPolicyFiles } from './policy-files.ts';
 import { allPrintable } from './printable.ts';
 import { workloadNamed } from './workload-names.ts';
 
@@ -12,13 +12,14 @@ export const run: Run = async (args, edge) => {
   if (only !== undefined && others.length === 0 && args.lists['policies'] === undefined)
     return explainDecision(only, args, edge);
   const { from, to, policies } = questionOf(args);
-  const documents = readPolicyFiles(policies, edge);
+  const filed = readRawPolicyFiles(policies, edge);
+  const documents = filed.map(({ document }) => document);
   const [method, path] = args.positionals;
   const { port, host, 'trust-domain': trustDomain } = args.values;
   const workload = workloadNamed(to, { from, trustDomain, documents });
   const headers = args.lists['header'] ?? [];
   const call = callOf({ from, workload, port, method, path, host, headers }, { documents, trustDomain });
-  const explanation = explainedOrThrow(documents, workload, call);
+  const explanation = explainedOrThrow(filed, workload, call);
   edge.stdout.write(
     args.flags.has('json') ? `${JSON.stringify(explanation)}\n` : explanationText(allPrintable(explanation)),
   );

@@ -4,6 +4,7 @@ import { readPolicies, type RawPolicy } from '#policy/documents.ts';
 import type { PolicyDocument } from '#policy/model.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { UsageError } from './edge.ts';
+import { problemLines } from './problem-lines.ts';
 
 /** What a folder's policies are called. */
 const policyFiles = '*.{yaml,yml,json}';
@@ -11,6 +12,11 @@ const policyFiles = '*.{yaml,yml,json}';
 interface Surroundings {
   readonly cwd: string;
   readonly clock: Pick<Clock, 'now'>;
+}
+
+/** A document, and where it was written. */
+export interface FiledPolicy extends RawPolicy {
+  readonly file: string;
 }
 
 /** As `readRawPolicyFiles`, the documents alone. */
@@ -22,20 +28,22 @@ export function readPolicyFiles(paths: readonly string[], surroundings: Surround
  * The documents of these files and of the files right inside these folders, without what expired. Throws `UsageError` with
  * every problem of every file: what cannot be read must not pass for a verdict.
  */
-export function readRawPolicyFiles(paths: readonly string[], { cwd, clock }: Surroundings): readonly RawPolicy[] {
+export function readRawPolicyFiles(paths: readonly string[], { cwd, clock }: Surroundings): readonly FiledPolicy[] {
   const files = [...new Set(paths.flatMap((path) => filesAt(resolve(cwd, path))))];
-  const read = files.map((file) => readPolicies(textOf(file), relative(cwd, file)));
-  const problems = read.flatMap((each) => (each.ok ? [] : each.reason));
+  const read = files.map((path) => {
+    const file = relative(cwd, path);
+    return { file, policies: readPolicies(textOf(path), file) };
+  });
+  const problems = read.flatMap(({ policies: each }) => (each.ok ? [] : each.reason));
   if (problems.length > 0) {
-    const lines = problems.map(({ file, line, column, path, problem }) =>
-      [`${file}:${line}:${column}`, ...(path === '' ? [] : [path]), problem].join(': '),
-    );
     throw new UsageError(
-      `the policies cannot be read:\n${lines.join('\n')}`,
+      `the policies cannot be read:\n${problemLines(problems).join('\n')}`,
       'correct them: none of them counts before',
     );
   }
-  const policies = read.flatMap((each) => (each.ok ? each.value : []));
+  const policies = read.flatMap(({ file, policies: each }) =>
+    each.ok ? each.value.map((policy) => ({ ...policy, file })) : [],
+  );
   refuseTwins(policies.map(({ document }) => document));
   return policies.map((policy) => ({ ...policy, document: inForce(policy.document, clock.now()) }));
 }
@@ -59,9 +67,13 @@ function inForce(document: PolicyDocument, nowMs: number): PolicyDocument {
 function filesAt(path: string): readonly string[] {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new UsageError(`there is no ${path}`, 'name a file or a folder of policies');
-  if (!found.isDirectory()) return [path];
+  return found.isDirectory() ? policyFilesIn(path).map((file) => join(path, file)) : [path];
+}
+
+/** The names of the files right inside a folder. Throws `UsageError` where there are none: nothing is no set of policies. */
+export function policyFilesIn(path: string): readonly string[] {
   const files = globSync(policyFiles, { cwd: path }).toSorted();
-  if (files.length > 0) return files.map((file) => join(path, file));
+  if (files.length > 0) return files;
   throw new UsageError(`${path} holds no policies`, `a folder's policies are its files ${policyFiles}`);
 }
 

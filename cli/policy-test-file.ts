@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { closest } from '#runtime/closest.ts';
 import { readDocuments, type PlacedDocument } from '#runtime/documents.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
+import { problemLines, type PlacedProblem } from './problem-lines.ts';
 
 const port = z.number().int().min(1).max(65_535).transform(String);
 
@@ -42,16 +43,17 @@ export interface PolicyCase extends z.output<typeof testCase> {
   readonly place: string;
 }
 
-/** Refuses with a line for each problem, `file:line:column: path: problem`. */
+/** Refuses with a line for each problem, `file:line:column path: problem`. */
 export function parsePolicyTestFile(text: string, file: string): Result<PolicyTestFile, readonly string[]> {
   const read = readDocuments(text);
   if (!read.ok) {
-    return refuse(read.reason.map(({ line, column, problem }) => `${file}:${line}:${column}: ${problem}`));
+    return refuse(problemLines(read.reason.map((fault) => ({ file, path: '', ...fault }))));
   }
   const [document, ...more] = read.value;
   if (document === undefined || more.length > 0) return refuse([`${file}:1:1: holds no table, or more than one`]);
-  const parsed = testFile.safeParse(document.value);
-  if (!parsed.success) return refuse(parsed.error.issues.flatMap((issue) => problemLines(issue, document, file)));
+  const parsed = testFile.safeParse(document.value, { reportInput: true });
+  if (!parsed.success)
+    return refuse(problemLines(parsed.error.issues.flatMap((issue) => problemsOf(issue, document, file))));
   const cases = parsed.data.cases.map((each, index) => ({
     ...each,
     place: `${file}:${document.placeOf(['cases', index]).line}`,
@@ -61,13 +63,12 @@ export function parsePolicyTestFile(text: string, file: string): Result<PolicyTe
 
 type Issue = z.core.$ZodIssue;
 
-function problemLines(issue: Issue, { placeOf }: PlacedDocument, file: string): string[] {
+function problemsOf(issue: Issue, { placeOf }: PlacedDocument, file: string): PlacedProblem[] {
   const path = issue.path.filter((part) => typeof part !== 'symbol');
-  const at = (place: readonly (string | number)[], problem: string) => {
-    const { line, column } = placeOf(place);
-    return `${file}:${line}:${column}: ${pathText(place)}: ${problem}`;
-  };
-  if (issue.code !== 'unrecognized_keys') return [at(path, issue.message)];
+  const at = (place: readonly (string | number)[], problem: string): PlacedProblem => ({
+    ...{ file, ...placeOf(place), path: pathText(place), problem },
+  });
+  if (issue.code !== 'unrecognized_keys') return [at(path, inOurWords(issue))];
   const known = Object.keys(path.length === 0 ? testFile.shape : testCase.shape);
   return issue.keys.map((key) => {
     const near = closest(key, known);
@@ -75,6 +76,33 @@ function problemLines(issue: Issue, { placeOf }: PlacedDocument, file: string): 
     return at([...path, key], `there is no such field; ${hint}`);
   });
 }
+
+/** What the table takes there, for what the library says in its own words. */
+function inOurWords(issue: Issue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.input === undefined ? 'is missing' : `write ${typeNames[issue.expected] ?? issue.expected}`;
+    case 'invalid_value':
+      return `${issue.input === undefined ? 'is missing: ' : ''}write ${issue.values.map(String).join(' or ')}`;
+    case 'too_small':
+      return issue.origin === 'number' ? `write ${issue.minimum} or more` : 'is empty: write something there';
+    case 'too_big':
+      return `write ${issue.maximum} or less`;
+    case 'invalid_union':
+      return 'write a text, or a list of texts';
+    default:
+      return issue.message;
+  }
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  array: 'a list',
+  object: 'fields and their values',
+  record: 'names and their values',
+};
 
 function pathText(path: readonly (string | number)[]): string {
   const parts = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`));

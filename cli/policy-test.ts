@@ -5,7 +5,7 @@ import { verdictLines } from '#policy/explain-text.ts';
 import type { PolicyDocument } from '#policy/model.ts';
 import { callOf, explainedOrThrow } from './asked-call.ts';
 import { UsageError, type Run } from './edge.ts';
-import { readPolicyFiles } from './policy-files.ts';
+import { readRawPolicyFiles, type FiledPolicy } from './policy-files.ts';
 import { allPrintable, printable } from './printable.ts';
 import { parsePolicyTestFile, type PolicyCase } from './policy-test-file.ts';
 import { workloadNamed } from './workload-names.ts';
@@ -17,9 +17,10 @@ export const run: Run = async (args, edge) => {
   const table = parsePolicyTestFile(textOf(file), name);
   if (!table.ok) throw new UsageError(`the table cannot be read:\n${table.reason.join('\n')}`, 'correct it');
   const { policies, cases, trustDomain } = table.value;
-  const documents = readPolicyFiles(policies, { cwd: dirname(file), clock: edge.clock });
+  const filed = readRawPolicyFiles(policies, { cwd: dirname(file), clock: edge.clock });
+  const documents = filed.map(({ document }) => document);
   const failures = cases
-    .map((each) => ({ asked: each, explanation: explained(each, { documents, trustDomain }) }))
+    .map((each) => ({ asked: each, explanation: explained(each, { filed, documents, trustDomain }) }))
     .flatMap(({ asked, explanation }) => failureLines(asked, explanation));
   for (const lines of failures) edge.stdout.write(`${lines}\n`);
   edge.stdout.write(`${cases.length - failures.length} passed, ${failures.length} failed\n`);
@@ -27,6 +28,7 @@ export const run: Run = async (args, edge) => {
 };
 
 interface Table {
+  readonly filed: readonly FiledPolicy[];
   readonly documents: readonly PolicyDocument[];
   readonly trustDomain: string | undefined;
 }
@@ -39,7 +41,7 @@ function explained(asked: PolicyCase, table: Table): Explanation {
       [values].flat().map((value) => `${name}: ${value}`),
     );
     const call = callOf({ from, workload, port, method, path, host, headers }, table);
-    return explainedOrThrow(table.documents, workload, call);
+    return explainedOrThrow(table.filed, workload, call);
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${asked.place}: ${error.message}`, error.hint);
     throw error;

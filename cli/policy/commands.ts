@@ -8,10 +8,10 @@ export const policyCommands: readonly Command[] = [
   {
     name: 'policy apply',
     summary: 'put policies into force, all of them or none',
-    positionals: ['FILE…'],
+    positionals: ['FILE|DIR…'],
     options: { 'dry-run': { help: 'only say what would happen' }, 'data-dir': dataDir },
     examples: [
-      ['eastwest policy apply policies/*.yaml', 'print created, changed or unchanged for each document'],
+      ['eastwest policy apply policies', 'print created, changed or unchanged for each document'],
       ['cat shop.yaml | eastwest policy apply - --dry-run', '`-` is standard input'],
     ],
     notes: [
@@ -37,9 +37,9 @@ export const policyCommands: readonly Command[] = [
   {
     name: 'policy diff',
     summary: 'show what `policy apply` would change',
-    positionals: ['FILE…'],
+    positionals: ['FILE|DIR…'],
     options: { 'data-dir': dataDir },
-    examples: [['eastwest policy diff policies/*.yaml', 'lines that would go and come, document by document']],
+    examples: [['eastwest policy diff policies', 'lines that would go and come, document by document']],
     notes: [textOfProblems, 'Exit code: 0 nothing would change, 3 something would, 1 problems, 2 wrong usage.'],
     load: () => import('./diff.ts'),
   },

@@ -2,7 +2,7 @@ import type { Run } from '#cli/edge.ts';
 import { policyKey } from '#proto/messages.ts';
 import { writeDocument } from '#runtime/documents.ts';
 import { askPolicies } from './ask.ts';
-import { problemLines, readPolicyFiles } from './files.ts';
+import { problemText, readPolicyFiles } from './files.ts';
 import { diffLines } from './line-diff.ts';
 
 const somethingWouldChange = 3;
@@ -12,7 +12,7 @@ export const run: Run = async (args, edge) => {
   const files = await readPolicyFiles(args.positionals, edge);
   const { changes, problems } = await askPolicies(args, edge, (client, options) => client.check(files, options));
   if (problems.length > 0) {
-    edge.stderr.write(problemLines(problems));
+    edge.stderr.write(problemText(problems));
     return 1;
   }
   const differing = changes.filter(({ outcome }) => outcome !== 'unchanged');

@@ -1,8 +1,10 @@
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Edge } from '#cli/edge.ts';
 import { UsageError } from '#cli/edge.ts';
-import { printable } from '#cli/printable.ts';
+import { policyFilesIn } from '#cli/policy-files.ts';
+import { problemLines } from '#cli/problem-lines.ts';
 import type { PolicyFile, PolicyProblem } from '#proto/policy-messages.ts';
 import { maxOperatorMessageBytes } from '#proto/messages.ts';
 import { Fault } from '#runtime/fault.ts';
@@ -10,8 +12,9 @@ import { Fault } from '#runtime/fault.ts';
 /** A request has room for them, and for their names. */
 const maxBytes = maxOperatorMessageBytes / 2;
 
-/** The files of the command line, under the names they were given; `-` is standard input. */
-export async function readPolicyFiles(names: readonly string[], edge: Edge): Promise<readonly PolicyFile[]> {
+/** The files of the command line and those right inside its folders, under the names they were given; `-` is standard input. */
+export async function readPolicyFiles(given: readonly string[], edge: Edge): Promise<readonly PolicyFile[]> {
+  const names = given.flatMap((name) => filesAt(name, edge));
   const files: PolicyFile[] = [];
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new UsageError(`${twice} is given twice`, 'name each file once');
@@ -23,6 +26,12 @@ export async function readPolicyFiles(names: readonly string[], edge: Edge): Pro
     files.push({ name: name === '-' ? '(standard input)' : name, text });
   }
   return files;
+}
+
+function filesAt(name: string, { cwd }: Edge): readonly string[] {
+  const path = resolve(cwd, name);
+  if (name === '-' || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [name];
+  return policyFilesIn(path).map((file) => join(name, file));
 }
 
 async function readOne(path: string): Promise<string> {
@@ -40,16 +49,13 @@ async function readAll(stdin: Edge['stdin']): Promise<string> {
 }
 
 /** `file:line:column path: warning: problem`, a line each. */
-export function warningLines(warnings: readonly PolicyProblem[]): string {
-  return problemLines(warnings.map((warning) => ({ ...warning, problem: `warning: ${warning.problem}` })));
+export function warningText(warnings: readonly PolicyProblem[]): string {
+  return problemText(warnings.map((warning) => ({ ...warning, problem: `warning: ${warning.problem}` })));
 }
 
 /** `file:line:column path: problem`, a line each. */
-export function problemLines(problems: readonly PolicyProblem[]): string {
-  return problems
-    .map(({ file, line, column, path, problem }) => {
-      const place = path === '' ? '' : ` ${path}`;
-      return `${printable(`${file}:${line}:${column}${place}: ${problem}`)}\n`;
-    })
+export function problemText(problems: readonly PolicyProblem[]): string {
+  return problemLines(problems)
+    .map((line) => `${line}\n`)
     .join('');
 }

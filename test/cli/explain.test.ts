@@ -109,6 +109,12 @@ describe('a question that eastwest explain cannot answer', () => {
     expect(ended.stderr).toContain(fix);
   });
 
+  const modes = (name: string, label: string): string => `apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: ${name}, namespace: default }
+spec:
+  selector: { matchLabels: { ${label}: payments } }
+`;
   const named = payments.replace('methods: [GET]', 'ports: ["8080", "443"]');
   const ofAnother = payments.replace('name: payments', 'name: other').replace('shop.example', 'other.example');
   const scoped = payments.replace('methods: [GET]', 'scopes: [x]').replace('security.istio.io', 'eastwest.dev');
@@ -127,9 +133,14 @@ describe('a question that eastwest explain cannot answer', () => {
     [
       'is wrong',
       { 'a.yaml': payments.replace('paths', 'path') },
-      'policies/a.yaml:8:43: spec.rules[0].to[0].operation.path: ',
+      'policies/a.yaml:8:43 spec.rules[0].to[0].operation.path: ',
     ],
-    ['would not be loaded', { 'a.yaml': scoped }, 'default/payments: spec.rules[0].to[0].operation.scopes[0]: '],
+    ['would not be loaded', { 'a.yaml': scoped }, 'policies/a.yaml:8:36 spec.rules[0].to[0].operation.scopes[0]: '],
+    [
+      'contradicts another for that workload',
+      { 'a.yaml': modes('a', 'app'), 'b.yaml': modes('b', 'app.kubernetes.io/name') },
+      'policies/b.yaml:5:3 spec.selector: default/b: is about the same workload as default/a: delete one',
+    ],
     ['is not there', { 'a.txt': payments }, 'holds no policies'],
   ])('where a policy %s', async (_, files, error) => {
     await using folder = freshFolder();

@@ -17,7 +17,18 @@ spec:
       when: [{ key: "request.headers[x-env]", values: [prod] }]
 `;
 
-async function tested(table: string, files: Readonly<Record<string, string>> = { 'payments.yaml': payments }) {
+const modes = (name: string, label: string): string => `apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: ${name} }
+spec: { selector: { matchLabels: { ${label}: payments } } }
+---
+`;
+const filesBeside: Readonly<Record<string, string>> = {
+  'payments.yaml': payments,
+  'modes.yaml': modes('a', 'app') + modes('b', 'app.kubernetes.io/name'),
+};
+
+async function tested(table: string, files = filesBeside) {
   await using folder = freshFolder();
   for (const [name, text] of Object.entries({ ...files, 'cases.yaml': table })) {
     writeFileSync(join(folder.path, name), text);
@@ -77,27 +88,52 @@ failed: (cases.yaml:5): expected allow by default/payments rules[1], got allow b
     [
       'an unknown field',
       table('expects: allow'),
-      /cases\.yaml:5:5: cases\[0\]\.expects: there is no such field; did you mean expect\?/,
+      /cases\.yaml:5:5 cases\[0\]\.expects: there is no such field; did you mean expect\?/,
     ],
     [
       'one that has no like',
       table('frobnicate: 1'),
-      /cases\.yaml:5:5: cases\[0\]\.frobnicate: there is no such field; there are name, from/,
+      /cases\.yaml:5:5 cases\[0\]\.frobnicate: there is no such field; there are name, from/,
     ],
-    ['an unknown verdict', table('expect: maybe'), /cases\.yaml:5:5: cases\[0\]\.expect: /],
+    ['an unknown verdict', table('expect: maybe'), /cases\.yaml:5:5 cases\[0\]\.expect: write allow or deny\n/],
     [
       'a method without a path',
       table('method: GET\n    expect: deny'),
-      /cases\.yaml:3:5: cases\[0\]: write method and path/,
+      /cases\.yaml:3:5 cases\[0\]: write method and path/,
     ],
-    ['two callers', table('plaintext: true\n    expect: deny'), /cases\.yaml:3:5: cases\[0\]: write who calls/],
-    ['a port that is none', table('port: 70000\n    expect: deny'), /cases\.yaml:5:5: cases\[0\]\.port: /],
+    ['two callers', table('plaintext: true\n    expect: deny'), /cases\.yaml:3:5 cases\[0\]: write who calls/],
+    [
+      'a port that is none',
+      table('port: 70000\n    expect: deny'),
+      /cases\.yaml:5:5 cases\[0\]\.port: write 65535 or less\n/,
+    ],
+    ['a port in words', table('port: http\n    expect: deny'), /cases\.yaml:5:5 cases\[0\]\.port: write a number\n/],
+    [
+      'a verdict that is missing',
+      table('host: a'),
+      /cases\.yaml:3:5 cases\[0\]\.expect: is missing: write allow or deny\n/,
+    ],
+    [
+      'a header that is no text',
+      table('headers: { a: 1 }\n    expect: deny'),
+      /cases\[0\]\.headers\.a: write a text, or a list/,
+    ],
+    [
+      'several problems, from top to bottom',
+      table('expect: maybe').replace('cart', '1'),
+      /cases\.yaml:3:5 cases\[0\]\.from: write a text\n.*cases\.yaml:5:5 cases\[0\]\.expect: /,
+    ],
+    [
+      'policies that contradict each other for a workload',
+      'policies: [modes.yaml]\ncases: [{ from: cart, to: payments, method: GET, path: /, expect: deny }]\n',
+      /\nmodes\.yaml:9:\d+ spec\.selector: default\/b: is about the same workload as default\/a: /,
+    ],
     [
       'a call that cannot be',
       table('method: GET\n    path: /%2f\n    expect: deny'),
       /cases\.yaml:3: "\/%2f" is no path that an agent lets pass \(encoded-slash\)/,
     ],
-    ['no cases', 'policies: [payments.yaml]\ncases: []\n', /cases\.yaml:2:1: cases: /],
+    ['no cases', 'policies: [payments.yaml]\ncases: []\n', /cases\.yaml:2:1 cases: is empty: write something there/],
     ['nothing', '', /cases\.yaml:1:1: holds no table/],
     ['no YAML', 'a: [', /cases\.yaml:\d+:\d+: /],
     [

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -25,6 +25,13 @@ const write = (name: string, text: string) => writeFileSync(join(folder.path, na
 /** One command line in the test's folder, with that control plane; `stdin` for `-`. */
 const policy = (line: string, stdin = '') =>
   runCommandLine(`policy ${line} --data-dir ${mesh.dataDir}`, { cwd: folder.path, stdin: Readable.from([stdin]) });
+const jsonOf = (name: string): string =>
+  JSON.stringify({
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name, namespace: 'default' },
+    spec: { rules: [] },
+  });
 const key = 'AuthorizationPolicy/default';
 
 describe('eastwest policy apply', () => {
@@ -38,6 +45,20 @@ describe('eastwest policy apply', () => {
     );
     const second = await policy('apply -', documents(allowText('one'), allowText('two', { path: '/x' })));
     expect(second.stdout).toMatch(/^unchanged {2}.*\/one\nchanged {4}.*\/two\nrevision \d+\n$/);
+  });
+
+  test('takes what lies right inside a folder, as `diff` does', async () => {
+    mkdirSync(join(folder.path, 'policies'));
+    write('policies/a.yaml', allowText('one'));
+    write('policies/b.json', jsonOf('two'));
+    write('policies/notes.txt', 'no policy');
+    expect((await policy('diff policies')).stdout).toMatch(/created .*\/one\n[^]*created .*\/two\n/);
+    expect((await policy('apply policies')).stdout).toMatch(/^created .*\/one\ncreated .*\/two\nrevision \d+\n$/);
+    write('policies/a.yaml', allowText('one').replace('methods', 'method').replace('action', 'act'));
+    expect((await policy('apply policies')).stderr).toMatch(
+      /^policies\/a\.yaml:5:3 spec\.act: .*\npolicies\/a\.yaml:8:/,
+    );
+    expect(await policy('apply policies policies/a.yaml')).toMatchObject({ code: 2 });
   });
 
   test('changes nothing when one document is bad, and says where (A67)', async () => {
@@ -66,13 +87,14 @@ describe('eastwest policy apply', () => {
   });
 
   test.each([
-    ['apply', 2, 'FILE… is missing'],
+    ['apply', 2, 'FILE|DIR… is missing'],
     ['apply none.yaml', 1, 'cannot read'],
     ['apply - -', 2, '- is given twice'],
     ['delete one', 2, 'one names no policy'],
     [`delete ${key}/one`, 1, `there is no ${key}/one`],
     ['get one', 1, 'there is no policy one'],
-    ['diff', 2, 'FILE… is missing'],
+    ['diff', 2, 'FILE|DIR… is missing'],
+    ['apply .', 2, 'holds no policies'],
     ['apply -', 1, 'there is no document in (standard input)'],
     ['status now', 2, 'does not know what to do with `now`'],
   ])('%s ends with %d', async (line, code, stderr) => {
