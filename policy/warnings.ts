@@ -15,6 +15,7 @@ export interface MeshFacts {
 /** What a document says that somebody may not mean: it is good, and in force as it is written. */
 export function warningsOf(document: PolicyDocument, mesh: MeshFacts): readonly ValueProblem[] {
   if (document.kind === 'DenyList') return denyListWarnings(document, mesh);
+  if (document.kind === 'MeshPolicy') return document.defaultAction === 'allow' ? [openMesh] : [];
   if (document.kind !== 'AuthorizationPolicy') return [];
   return document.rules.flatMap((rule) => [
     ...domainWarnings(rule, mesh),
@@ -24,6 +25,12 @@ export function warningsOf(document: PolicyDocument, mesh: MeshFacts): readonly 
     }),
   ]);
 }
+
+const openMesh = {
+  path: 'spec.defaultAction',
+  problem:
+    'lets everybody of this trust domain call every workload that no ALLOW policy selects: write deny once each has one',
+};
 
 function denyListWarnings({ namespace, entries }: DenyList, mesh: MeshFacts): ValueProblem[] {
   const isNarrow = namespace !== mesh.rootNamespace;

@@ -85,6 +85,8 @@ export interface PolicyStatusResponse {
   readonly revision: number;
   readonly documents: number;
   readonly workloads: readonly PolicyWorkloadStatus[];
+  /** The MeshPolicy with `defaultAction: allow`, as `policy get` names it; empty: there is none. */
+  readonly openedBy: string;
 }
 
 export function encodeApplyPoliciesRequest(files: readonly PolicyFile[]): Buffer {

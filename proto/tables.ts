@@ -121,4 +121,5 @@ export const policyStatusResponse = {
   revision: one(1, 'uint64'),
   documents: one(2, 'uint32'),
   workloads: many(3, policyWorkloadStatus),
+  openedBy: one(4, 'string'),
 };

@@ -40,7 +40,11 @@ export const policyCommands: readonly Command[] = [
     positionals: ['FILE|DIR…'],
     options: { 'data-dir': dataDir },
     examples: [['eastwest policy diff policies', 'lines that would go and come, document by document']],
-    notes: [textOfProblems, 'Exit code: 0 nothing would change, 3 something would, 1 problems, 2 wrong usage.'],
+    notes: [
+      textOfProblems,
+      'What may not be meant is told there too, as `… warning: …`.',
+      'Exit code: 0 nothing would change, 3 something would, 1 problems, 2 wrong usage.',
+    ],
     load: () => import('./diff.ts'),
   },
   {
@@ -58,7 +62,7 @@ export const policyCommands: readonly Command[] = [
     positionals: [],
     options: { json: { help: 'print JSON' }, 'data-dir': dataDir },
     examples: [
-      ['eastwest policy status', 'per workload; who is behind, since when, and why'],
+      ['eastwest policy status', 'per workload; who is behind, since when, and why; whether the mesh is open'],
       ['eastwest policy status --json', 'for a script; exit code 3 while somebody is behind'],
     ],
     notes: ['Exit code: 0 every connected agent has what the newest revision says for it, 3 some have not.'],

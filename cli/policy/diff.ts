@@ -2,7 +2,7 @@ import type { Run } from '#cli/edge.ts';
 import { policyKey } from '#proto/messages.ts';
 import { writeDocument } from '#runtime/documents.ts';
 import { askPolicies } from './ask.ts';
-import { problemText, readPolicyFiles } from './files.ts';
+import { problemText, readPolicyFiles, warningText } from './files.ts';
 import { diffLines } from './line-diff.ts';
 
 const somethingWouldChange = 3;
@@ -10,11 +10,14 @@ const somethingWouldChange = 3;
 /** `eastwest policy diff`: what would be created or changed, line by line. */
 export const run: Run = async (args, edge) => {
   const files = await readPolicyFiles(args.positionals, edge);
-  const { changes, problems } = await askPolicies(args, edge, (client, options) => client.check(files, options));
+  const { changes, problems, warnings } = await askPolicies(args, edge, (client, options) =>
+    client.check(files, options),
+  );
   if (problems.length > 0) {
     edge.stderr.write(problemText(problems));
     return 1;
   }
+  edge.stderr.write(warningText(warnings));
   const differing = changes.filter(({ outcome }) => outcome !== 'unchanged');
   for (const change of differing) {
     edge.stdout.write(`${change.outcome} ${policyKey(change)}\n`);

@@ -24,16 +24,21 @@ function forScripts({ workloads, ...rest }: PolicyStatusResponse): object {
   return { ...rest, workloads: withTimes };
 }
 
-function render({ revision, documents, workloads }: PolicyStatusResponse, nowMs: number): string {
+function render({ revision, documents, workloads, openedBy }: PolicyStatusResponse, nowMs: number): string {
   const rows = workloads.map(({ name, agentsConnected, agentsCurrent, behind }) => {
     return [name, String(agentsConnected), String(agentsCurrent), String(behind.length)];
   });
   const laggards = workloads.flatMap(({ name, behind }) => behind.map((each) => laggardLine(name, each, nowMs)));
   return [
     `revision ${revision}, ${documents} ${documents === 1 ? 'document' : 'documents'}\n`,
+    ...(openedBy === '' ? [] : [openLine(openedBy)]),
     columns([['WORKLOAD', 'AGENTS', 'CURRENT', 'BEHIND'], ...rows]),
     ...laggards,
   ].join('');
+}
+
+function openLine(openedBy: string): string {
+  return printable(`open: ${openedBy} (defaultAction: allow) lets everybody call what no ALLOW policy selects`) + '\n';
 }
 
 function laggardLine(name: string, { address, revision, sinceMs, problem }: PolicyLaggard, nowMs: number): string {

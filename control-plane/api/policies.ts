@@ -1,6 +1,8 @@
 import type { Hub } from '#control-plane/discovery/hub.ts';
 import type { PolicyKeeper } from '#control-plane/policies/keeper.ts';
-import type { Store } from '#control-plane/store/store.ts';
+import type { Store, StoredPolicy } from '#control-plane/store/store.ts';
+import { toPolicy } from '#policy/documents.ts';
+import { policyKey } from '#proto/messages.ts';
 import type { PolicyHandlers } from '#proto/policy-admin.ts';
 import type { PolicyStatusResponse } from '#proto/policy-messages.ts';
 
@@ -26,6 +28,7 @@ function statusOf({ store, hub, keeper }: PolicyHandlerParts): PolicyStatusRespo
   return {
     revision: keeper.revision(),
     documents: keeper.all().length,
+    openedBy: openedBy(keeper.all()),
     workloads: store.workloads().map(({ name, spiffeId }) => {
       const agents = hub.policyStates(spiffeId);
       const behind = agents
@@ -39,4 +42,13 @@ function statusOf({ store, hub, keeper }: PolicyHandlerParts): PolicyStatusRespo
       return { name, spiffeId, agentsConnected: agents.length, agentsCurrent: agents.length - behind.length, behind };
     }),
   };
+}
+
+/** The MeshPolicy that lets in whom no rule is about. */
+function openedBy(policies: readonly StoredPolicy[]): string {
+  const open = policies.find(({ kind, json }) => {
+    const read = kind === 'MeshPolicy' ? toPolicy(JSON.parse(json)) : undefined;
+    return read?.ok === true && read.value.kind === 'MeshPolicy' && read.value.defaultAction === 'allow';
+  });
+  return open === undefined ? '' : policyKey(open);
 }

@@ -73,6 +73,10 @@ export function createPolicyKeeper(parts: PolicyKeeperParts): PolicyKeeper {
     workloads: declared.workloads,
     namespaceOf: (name: string) => store.workloadByName(name)?.namespace,
   };
+  const registered = (kind: Applicant['kind']) => ({
+    trustDomain,
+    namespaceOf: kind === 'operator' && store.hasWorkloads() ? known.namespaceOf : undefined,
+  });
   const operator = (): Applicant => ({ kind: 'operator', folder: isFolderEmpty ? undefined : folder });
 
   /**
@@ -125,7 +129,7 @@ export function createPolicyKeeper(parts: PolicyKeeperParts): PolicyKeeper {
       const applicant = kind === 'folder' ? { kind, folder } : operator();
       const plan = planApply(draft.policies, wanted.value, applicant, known);
       if (!plan.ok) return answer(refused(draft.revision, plan.reason));
-      const warnings = warningsFor(wanted.value, draft.policies, trustDomain);
+      const warnings = warningsFor(wanted.value, draft.policies, registered(kind));
       draft.change(plan.value);
       const changes = plan.value.changes.map((change) => ({ ...change, before: '', after: '' }));
       return answer({ revision: draft.revision, changes, problems: [], warnings });
@@ -143,7 +147,7 @@ export function createPolicyKeeper(parts: PolicyKeeperParts): PolicyKeeper {
       if (!wanted.ok) return refused(revision, wanted.reason);
       const plan = planApply(policies, wanted.value, operator(), known);
       if (!plan.ok) return refused(revision, plan.reason);
-      const warnings = warningsFor(wanted.value, policies, trustDomain);
+      const warnings = warningsFor(wanted.value, policies, registered('operator'));
       return { revision, changes: plan.value.changes, problems: [], warnings };
     },
     delete: (ref) =>

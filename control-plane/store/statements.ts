@@ -57,6 +57,7 @@ export function prepareStatements(database: DatabaseSync): Writer {
   const authorities = sql('SELECT kind, certificate, sealed_key FROM authorities ORDER BY id');
   const insertAuthority = sql('INSERT INTO authorities (kind, certificate, sealed_key) VALUES (?, ?, ?)');
   const workloads = sql('SELECT * FROM workloads ORDER BY name');
+  const anyWorkload = sql('SELECT 1 FROM workloads LIMIT 1');
   const workloadByName = sql('SELECT * FROM workloads WHERE name = ?');
   const workloadById = sql('SELECT * FROM workloads WHERE spiffe_id = ?');
   const insertWorkload = sql('INSERT INTO workloads (name, namespace, spiffe_id) VALUES (?, ?, ?)');
@@ -101,6 +102,7 @@ export function prepareStatements(database: DatabaseSync): Writer {
         sealedKey: bytes(row['sealed_key']),
       })),
     workloads: () => workloads.all().map((row) => toWorkload(row) as RegisteredWorkload),
+    hasWorkloads: () => anyWorkload.get() !== undefined,
     workloadByName: (name) => toWorkload(workloadByName.get(name)),
     workloadById: (id) => toWorkload(workloadById.get(id)),
     joinToken(id): StoredJoinToken | undefined {

@@ -65,6 +65,8 @@ export interface Reader {
   /** Oldest first. */
   authorities(): readonly StoredAuthority[];
   workloads(): readonly RegisteredWorkload[];
+  /** One at least. */
+  hasWorkloads(): boolean;
   workloadByName(name: string): RegisteredWorkload | undefined;
   workloadById(spiffeId: SpiffeId): RegisteredWorkload | undefined;
   joinToken(id: string): StoredJoinToken | undefined;

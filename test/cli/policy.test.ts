@@ -132,6 +132,23 @@ test('eastwest policy diff shows the lines that would go and come', async () => 
   expect((await policy('get one')).stdout).toContain('/prices');
 });
 
+test('a mesh that is open to everybody is told so by apply, diff and status', async () => {
+  const open = `apiVersion: eastwest.dev/v1\nkind: MeshPolicy\nmetadata: { name: mesh }\nspec: { defaultAction: allow }\n`;
+  const warning =
+    /^\(standard input\):4:\d+ spec\.defaultAction: warning: lets everybody of this trust domain call every /;
+  expect((await policy('status')).stdout).not.toContain('open:');
+  expect(await policy('diff -', open)).toMatchObject({ code: 3, stderr: expect.stringMatching(warning) });
+  expect(await policy('apply -', open)).toMatchObject({ code: 0, stderr: expect.stringMatching(warning) });
+  expect((await policy('status')).stdout).toMatch(
+    /^revision \d+, 1 document\nopen: MeshPolicy\/\S*\/mesh \(defaultAction: allow\) lets everybody call what no ALLOW policy selects\n/,
+  );
+  expect(JSON.parse((await policy('status --json')).stdout)).toMatchObject({
+    openedBy: expect.stringMatching(/\/mesh$/),
+  });
+  await policy('apply -', open.replace('allow', 'deny'));
+  expect((await policy('status')).stdout).not.toContain('open:');
+});
+
 test('eastwest policy delete takes one out', async () => {
   await policy('apply -', documents(allowText('one'), allowText('two')));
   const { code, stdout } = await policy(`delete ${key}/one`);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { verifyAuditChain } from '#control-plane/audit/record.ts';
 import { createPolicyKeeper } from '#control-plane/policies/keeper.ts';
 import { maxPolicyBytes } from '#control-plane/policies/read.ts';
@@ -230,6 +231,60 @@ test('a deny list that is for one namespace is told so, by the root namespace of
     warnings: [{ path: 'metadata.namespace', problem }],
   });
   expect(await keeper.check(file(list('root')))).toMatchObject({ warnings: [] });
+});
+
+describe('a selector that is about nobody', () => {
+  const selecting = (kind: string, labels: string, namespace = 'shop') =>
+    `apiVersion: security.istio.io/v1\nkind: ${kind}\nmetadata: { name: a, namespace: ${namespace} }\nspec: { selector: { matchLabels: { ${labels} } } }\n`;
+  const openMesh = async () => {
+    const stage = openPolicyStage();
+    const spiffeId = 'spiffe://shop.example/ns/shop/sa/prices' as SpiffeId;
+    await stage.store.write((writer) => writer.addWorkload({ name: 'prices', namespace: 'shop', spiffeId }));
+    return stage;
+  };
+  const nobody = 'no workload that is registered in shop has these labels';
+
+  test.each([
+    ['a name that is misspelt', selecting('AuthorizationPolicy', 'app: price'), nobody],
+    ['two names', selecting('AuthorizationPolicy', 'app: prices, app.kubernetes.io/name: cart'), nobody],
+    ['a label that workloads do not have', selecting('PeerAuthentication', 'tier: web'), nobody],
+    [
+      'a workload of another namespace',
+      selecting('AuthorizationPolicy', 'app: prices', 'web'),
+      'no workload that is registered in web has these labels: prices is of the namespace shop',
+    ],
+    [
+      'in the root namespace, a PeerAuthentication',
+      selecting('PeerAuthentication', 'app: prices', 'istio-system'),
+      'no workload that is registered in istio-system has these labels: prices is of the namespace shop',
+    ],
+    [
+      'in the root namespace, a name of nobody',
+      selecting('AuthorizationPolicy', 'app: price', 'istio-system'),
+      'no workload that is registered has these labels',
+    ],
+  ])('%s: is told so, and in force', async (_what, text, problem) => {
+    const { keeper } = await openMesh();
+    const warning = { file: 'a.yaml', line: 4, column: 9, path: 'spec.selector', problem };
+    expect(await keeper.check(file(text))).toMatchObject({ problems: [], warnings: [warning] });
+    expect(await keeper.apply(file(text))).toMatchObject({ revision: 1, problems: [], warnings: [warning] });
+  });
+
+  test.each([
+    ['has its label', selecting('AuthorizationPolicy', 'app: prices')],
+    ['has both', selecting('PeerAuthentication', 'app: prices, app.kubernetes.io/name: prices')],
+    ['is of a namespace, and the policy of the root', selecting('AuthorizationPolicy', 'app: prices', 'istio-system')],
+  ])('is not told where a workload %s', async (_what, text) => {
+    const { keeper } = await openMesh();
+    expect(await keeper.check(file(text))).toMatchObject({ problems: [], warnings: [] });
+  });
+
+  test('is not told where no workload is registered so far, nor of the folder, which is read before', async () => {
+    const { keeper } = openPolicyStage();
+    expect(await keeper.check(file(selecting('AuthorizationPolicy', 'app: price')))).toMatchObject({ warnings: [] });
+    const { keeper: other } = await openMesh();
+    expect(await other.useFolder(file(selecting('AuthorizationPolicy', 'app: price')))).toMatchObject({ warnings: [] });
+  });
 });
 
 test('no more than a hundred warnings are told, and how many there are', async () => {

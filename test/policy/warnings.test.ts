@@ -22,6 +22,11 @@ test.each([
     'spec.rules[0].when[0].values',
     'names the trust domain cluster.local, of which nobody is believed here: this mesh is prod.example',
   ],
+  [
+    ofKind('MeshPolicy', '{ defaultAction: allow }'),
+    'spec.defaultAction',
+    'lets everybody of this trust domain call every workload that no ALLOW policy selects',
+  ],
   [ofKind('DenyList', '{ entries: [] }'), 'metadata.namespace', 'from workloads of default alone: one in istio-system'],
   [
     ofKind('DenyList', '{ entries: [{ spiffeId: spiffe://far.example/a, reason: b }] }').replace(
@@ -36,6 +41,7 @@ test.each([
 });
 
 test.each([
+  ofKind('MeshPolicy', '{ defaultAction: deny }'),
   deny(operation('methods: [GET, HEAD]')),
   deny(operation('methods: ["*"]')),
   deny(operation('notMethods: [GET]')),
