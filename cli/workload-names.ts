@@ -35,8 +35,7 @@ function domainOf(pattern: Pattern): string[] {
  * need one trust domain: the one that is given, else the only one that the policies name, else example.org.
  */
 export function principalOf(name: string, given: string | undefined, documents: readonly PolicyDocument[]): SpiffeId {
-  const parts = name.split('/');
-  const whole = name.startsWith('spiffe://') ? name : parts.length > 2 ? `spiffe://${name}` : undefined;
+  const whole = isWhole(name) ? (name.startsWith('spiffe://') ? name : `spiffe://${name}`) : undefined;
   if (whole !== undefined) {
     const parsed = parseSpiffeId(whole);
     if (parsed.ok) return parsed.value;
@@ -63,7 +62,8 @@ function onlyTrustDomain(name: string, documents: readonly PolicyDocument[]): st
 
 /**
  * What policies select by, of a workload outside Kubernetes: `payments`, `shop/payments`, or its SPIFFE ID. A short name is
- * of the trust domain that is given, else of the only one that the policies name, else of its caller's.
+ * of the trust domain that is given, else of the only one that the policies name, else of example.org. It is never taken
+ * from a caller who is written in full: a foreign one must not look like a neighbour.
  */
 export function workloadNamed(name: string, { from, trustDomain, documents }: Neighbours): WorkloadFacts {
   const [, domain, ...ofId] = /^(?:spiffe:\/\/)?([^/]+)\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(name) ?? [];
@@ -73,10 +73,14 @@ export function workloadNamed(name: string, { from, trustDomain, documents }: Ne
     throw new UsageError(`${name} is no workload`, 'write payments, shop/payments or its SPIFFE ID');
   }
   const labels = { app: account, 'app.kubernetes.io/name': account };
-  const ofNames = (): string =>
-    trustDomainsIn(documents).length === 0 && from !== undefined
-      ? trustDomainOf(principalOf(from, undefined, documents))
-      : onlyTrustDomain(name, documents);
+  const ofNames = (): string => {
+    const isOpen = from !== undefined && isWhole(from) && trustDomainsIn(documents).length === 0;
+    if (!isOpen) return onlyTrustDomain(name, documents);
+    throw new UsageError(
+      `${name} may be of any trust domain: the policies name none, and that of ${from} need not be its own`,
+      'say which with --trust-domain (trustDomain in a table), or write the whole SPIFFE ID',
+    );
+  };
   return { trustDomain: domain ?? trustDomain ?? ofNames(), namespace, name: account, labels, ports: undefined };
 }
 
@@ -85,6 +89,10 @@ interface Neighbours {
   readonly from: string | undefined;
   readonly trustDomain: string | undefined;
   readonly documents: readonly PolicyDocument[];
+}
+
+function isWhole(name: string): boolean {
+  return name.startsWith('spiffe://') || name.split('/').length > 2;
 }
 
 const nameForm = /^[a-zA-Z0-9._-]+$/;

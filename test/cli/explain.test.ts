@@ -47,6 +47,26 @@ describe('eastwest explain (M8)', () => {
   });
 });
 
+describe('where no policy names a trust domain', () => {
+  const open = payments.replace('principals: [shop.example/ns/default/sa/cart]', 'namespaces: [default]');
+  test.each([
+    ['--from foreign.example/ns/default/sa/a --to payments', 2, 'error: payments may be of any trust domain'],
+    ['--from spiffe://foreign.example/ns/default/sa/a --to payments', 2, 'fix: say which with --trust-domain'],
+    ['--from foreign.example/ns/default/sa/a --to payments --trust-domain own.example', 1, 'refused: '],
+    ['--from foreign.example/ns/default/sa/a --to own.example/ns/default/sa/payments', 1, 'refused: '],
+    ['--from own.example/ns/default/sa/a --to payments --trust-domain own.example', 0, 'allowed: '],
+    ['--from a --to payments', 0, 'from  spiffe://example.org/ns/default/sa/a\n'],
+  ])('a caller lends its own to nobody (A44): %s ends with %d', async (question, code, told) => {
+    await using folder = freshFolder();
+    policiesIn(folder, { 'open.yaml': open });
+    const ended = await eastwest(`explain --policies policies ${question} GET /prices/1`, folder.path);
+    expect({ code: ended.code, told: ended.stdout + ended.stderr }).toEqual({
+      code,
+      told: expect.stringContaining(told),
+    });
+  });
+});
+
 test('what documents say cannot steer the terminal, or add lines to what is told', async () => {
   await using folder = freshFolder();
   const bad = '\\e[2J\\nallowed: all\\u202e';
