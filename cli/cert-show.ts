@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { exportSpki, keyThumbprint } from '#certs/keys.ts';
 import { parseCertificatesPem } from '#certs/pem.ts';
 import { parseTrustBundlePem } from '#certs/trust-bundle.ts';
 import { verifySvid } from '#certs/verify-svid.ts';
@@ -31,7 +32,10 @@ export interface CertificateFacts {
   readonly key: string;
   readonly extendedKeyUsage: readonly string[];
   readonly isAuthority: boolean;
+  /** Of the certificate. */
   readonly sha256: string;
+  /** Of its public key, as a DenyList takes it. */
+  readonly keyThumbprint: string;
   readonly chainLength: number;
   /** `accepted`, or why the mesh refuses it; undefined without a trust bundle to judge by. */
   readonly verdict: string | undefined;
@@ -118,6 +122,7 @@ function describeChain(chain: readonly Buffer[], verdict: string | undefined): C
     extendedKeyUsage: (leaf.keyUsage ?? []).map((oid) => usageNames[oid] ?? oid), // Node's name for the extended one
     isAuthority: leaf.ca,
     sha256: leaf.fingerprint256.replaceAll(':', '').toLowerCase(),
+    keyThumbprint: keyThumbprint(exportSpki(leaf.publicKey)),
     chainLength: chain.length,
     verdict,
   };
@@ -135,6 +140,7 @@ function lines(facts: CertificateFacts, nowMs: number): string[] {
     `key          ${facts.key}`,
     `usage        ${facts.extendedKeyUsage.join(', ') || 'not limited'}${facts.isAuthority ? ', certificate authority' : ''}`,
     `sha256       ${facts.sha256}`,
+    `key sha256   ${facts.keyThumbprint}`,
     `chain        ${facts.chainLength} certificate${facts.chainLength === 1 ? '' : 's'}`,
     `in the mesh  ${facts.verdict ?? 'unknown: no trust bundle to judge by (--bundle FILE)'}`,
   ];

@@ -1,3 +1,4 @@
+import { yamlLines, type Plain } from '#policy/policy-yaml.ts';
 import type { JudgedAgent } from './judge.ts';
 
 /** What makes the ports of one workload strict for which that is safe, and leaves the others as they are. */
@@ -38,15 +39,20 @@ interface Words {
   readonly staying: readonly number[];
 }
 
+/** Its names come from an agent's answer: whatever they are, they stay texts. */
 function documentText({ namespace, name, workload, staying }: Words): string {
-  const ports = staying.toSorted((a, b) => a - b).map((port) => `    ${port}: { mode: PERMISSIVE }\n`);
-  return [
-    'apiVersion: security.istio.io/v1\n',
-    'kind: PeerAuthentication\n',
-    `metadata: { name: ${name}, namespace: ${namespace} }\n`,
-    'spec:\n',
-    `  selector: { matchLabels: { app: ${workload} } }\n`,
-    '  mtls: { mode: STRICT }\n',
-    ...(ports.length === 0 ? [] : ['  portLevelMtls:\n', ...ports]),
-  ].join('');
+  const ports = staying.toSorted((a, b) => a - b).map((port) => [port, { mode: 'PERMISSIVE' }]);
+  const document = {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'PeerAuthentication',
+    metadata: { name, namespace },
+    spec: {
+      selector: { matchLabels: { app: workload } },
+      mtls: { mode: 'STRICT' },
+      portLevelMtls: ports.length === 0 ? undefined : (Object.fromEntries(ports) as Plain),
+    },
+  };
+  return yamlLines(document, Infinity)
+    .map((line) => `${line}\n`)
+    .join('');
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
@@ -9,6 +10,7 @@ import { exitCodeOf } from '#cli/errors.ts';
 import { serveStatus } from '#cli/up/status-server.ts';
 import type { View } from '#cli/up/events.ts';
 import type { Summary } from '#cli/up/summary.ts';
+import { readPolicies } from '#policy/documents.ts';
 import { serveAdmin } from '#proto/admin.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { ok, refuse } from '#runtime/result.ts';
@@ -179,6 +181,24 @@ describe('eastwest cert show', () => {
     expect(shown).toMatchObject({ code, stdout: expect.stringContaining(verdict) });
     const unjudged = await eastwest('cert show tls.crt', folder.path);
     expect(unjudged).toMatchObject({ code: 0, stdout: expect.stringContaining('unknown: no trust bundle') });
+  });
+
+  test('shows the thumbprint of the key as a DenyList takes it', async () => {
+    await using folder = freshFolder();
+    writeFileSync(join(folder.path, 'tls.crt'), good.chainPem);
+    const spki = new X509Certificate(good.chainPem).publicKey.export({ type: 'spki', format: 'der' });
+    const thumbprint = createHash('sha256').update(spki).digest('hex');
+    const { stdout } = await eastwest('cert show tls.crt', folder.path);
+    expect(stdout).toContain(`\nkey sha256   ${thumbprint}\n`);
+    const { keyThumbprint } = JSON.parse((await eastwest('cert show tls.crt --json', folder.path)).stdout) as Record<
+      string,
+      string
+    >;
+    const list = `{ apiVersion: eastwest.dev/v1, kind: DenyList, metadata: { name: a, namespace: b }, spec: { entries: [{ keyThumbprint: ${keyThumbprint}, reason: c }] } }`;
+    expect(readPolicies(list, 'a.yaml')).toMatchObject({
+      ok: true,
+      value: [{ document: { entries: [{ keyThumbprint: thumbprint }] } }],
+    });
   });
 
   test('shows what a server presents to a stranger, chain included', async () => {

@@ -5,6 +5,7 @@ import type { ToldCallers } from '#agent/admin/told-callers.ts';
 import { PolicyCompiler } from '#agent/policy/policy-compiler.ts';
 import { mtlsModeOf } from '#policy/decide.ts';
 import { readPolicies } from '#policy/documents.ts';
+import { readDocument } from '#runtime/documents.ts';
 import { eastwest } from '#support/command-line.ts';
 import { freshFolder, type FreshFolder } from '#support/fresh-folder.ts';
 import { callerRecord, portRecord, tally } from '#support/plaintext-records.ts';
@@ -48,6 +49,23 @@ async function check(answer: ToldCallers, options = ''): Promise<{ code: number 
 }
 
 describe('strict is safe (0)', () => {
+  test.each([
+    ['workload', { workload: 'prices }, namespace: evil, x: {' }],
+    ['namespace', { spiffeId: 'spiffe://shop.example/ns/a, labels: { b: c }/sa/prices' }],
+    ['document', { document: 'shop/x }\nspec: { mtls: { mode: PERMISSIVE } }\n---\n' }],
+    ['number', { document: 'shop/123' }],
+  ])('an answer of an agent cannot write into the document: %s', async (_what, changes) => {
+    const { stdout } = await check(told({ ports: [port({ callers: [caller('10.0.0.1', day + 1)] })], ...changes }));
+    const [, document = ''] = stdout.split('with\n\n');
+    const read = readDocument(document);
+    if (!read.ok) throw new Error(JSON.stringify(read.reason));
+    const text = expect.any(String) as unknown;
+    expect(read.value).toEqual({
+      ...{ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata: { name: text, namespace: text } },
+      spec: { selector: { matchLabels: { app: text } }, mtls: { mode: 'STRICT' } },
+    });
+  });
+
   test('where nobody was let in for long enough, and it says what to apply', async () => {
     const { code, stdout } = await check(
       told({
@@ -119,8 +137,8 @@ describe('somebody would break (1)', () => {
     expect(code).toBe(1);
     expect(stdout).toContain('and others, for whom the ledger had no room');
     expect(stdout).toContain('next for prices: `eastwest policy apply FILE`, in the place of shop/lax, with');
-    expect(stdout).toContain('metadata: { name: lax, namespace: shop }');
-    expect(stdout).toMatch(/portLevelMtls:\n {4}7003: \{ mode: PERMISSIVE \}\n {4}7004: \{ mode: PERMISSIVE \}\n$/);
+    expect(stdout).toContain('metadata:\n  name: lax\n  namespace: shop\n');
+    expect(stdout).toMatch(/portLevelMtls:\n {4}"7003":\n {6}mode: PERMISSIVE\n {4}"7004":\n {6}mode: PERMISSIVE\n$/);
   });
 
   test('at one replica, so that the port stays permissive at all', async () => {
@@ -211,6 +229,6 @@ test('--json says the same as data', async () => {
         ],
       },
     ],
-    documents: [{ workload: 'prices', text: expect.stringContaining('7002: { mode: PERMISSIVE }') }],
+    documents: [{ workload: 'prices', text: expect.stringContaining('"7002":\n      mode: PERMISSIVE\n') }],
   });
 });
