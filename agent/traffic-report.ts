@@ -76,7 +76,8 @@ export abstract class TrafficReport<P> implements RequestReport<P> {
     const durationMs = deadlines.nowMs() - end.startedMs;
     this.#traffic.finished(durationMs, end);
     if (end.answeredBy !== 'us') this.answeredBy(end.answeredBy, end);
-    if (accessLog !== undefined) accessLog.request(this.parties(accessLog), end, durationMs);
+    if (accessLog === undefined) return;
+    accessLog.request(this.parties(accessLog), end, durationMs, this.reasonOf(end.decisionId));
   }
   upgraded(): void {
     this.parts.inFlight.leave();
@@ -87,9 +88,15 @@ export abstract class TrafficReport<P> implements RequestReport<P> {
     this.#traffic.streamEnded(end);
     if (end.outcome === 'cut') this.countFailure('stream-cut');
     this.closed(end.outcome);
-    accessLog?.stream(this.parties(accessLog), end, clock.monotonic() - end.startedMs);
+    if (accessLog === undefined) return;
+    const durationMs = clock.monotonic() - end.startedMs;
+    accessLog.stream(this.parties(accessLog), end, durationMs, this.reasonOf(end.decisionId));
   }
 
+  /** Of a decision to end what was admitted; undefined: it was another one. */
+  protected reasonOf(_decisionId: string | undefined): string | undefined {
+    return undefined;
+  }
   protected countFailure(reason: FailureReason): void {
     this.#traffic.failed(reason, this.label);
   }

@@ -27,14 +27,14 @@ export interface Refusal {
   readonly reason: string;
 }
 
-/** Writes one line for each request and opaque stream, when it is over. */
+/** Writes one line for each request and opaque stream, when it is over. `reason`: why what was admitted is not allowed any more. */
 export interface AccessLog {
   /** Whose log it is. */
   readonly workload: string;
   /** A request that was admitted and was not upgraded. */
-  request(parties: Parties, end: RequestEnd, durationMs: number): void;
+  request(parties: Parties, end: RequestEnd, durationMs: number, reason?: string): void;
   /** An opaque stream, or what an upgrade made of a request. */
-  stream(parties: Parties, end: StreamEnd, durationMs: number): void;
+  stream(parties: Parties, end: StreamEnd, durationMs: number, reason?: string): void;
   /** The caller may not, or asked for what does not exist. */
   denied(parties: Parties, what: Refused, why: Refusal): void;
   /** It may, but there was no way. */
@@ -75,7 +75,7 @@ export function createAccessLog(parts: AccessLogParts): AccessLog {
   };
   return {
     workload,
-    request(parties, end, durationMs) {
+    request(parties, end, durationMs, reason) {
       const { status, requestBytes, responseBytes, grpcStatus, decisionId } = end;
       const outcome = outcomeOf(end);
       const numbers = { status, grpcStatus, durationMs, requestBytes, responseBytes };
@@ -84,12 +84,12 @@ export function createAccessLog(parts: AccessLogParts): AccessLog {
         ...asked(end.request),
         ...numbers,
         outcome,
-        ...noReason,
+        reason,
         decisionId: decisionId || undefined,
       });
     },
-    stream(parties, { outcome, request, requestBytes, responseBytes, decisionId }, durationMs) {
-      const numbers = { grpcStatus: undefined, durationMs, requestBytes, responseBytes, ...noReason, decisionId };
+    stream(parties, { outcome, request, requestBytes, responseBytes, decisionId }, durationMs, reason) {
+      const numbers = { grpcStatus: undefined, durationMs, requestBytes, responseBytes, reason, decisionId };
       const what = request === undefined ? { ...opaque, status: 0 } : { ...asked(request), status: 101 };
       write({ ...parties, ...what, ...numbers, outcome: outcome === 'ended' ? 'ok' : 'cut' });
     },
@@ -97,8 +97,6 @@ export function createAccessLog(parts: AccessLogParts): AccessLog {
     failed: refuse('failed'),
   };
 }
-
-const noReason = { reason: undefined };
 
 type Asked = Pick<AccessLine, 'protocol' | 'method' | 'path' | 'traceId'>;
 

@@ -30,7 +30,7 @@ export class InboundReport extends TrafficReport<AppProblem> {
   readonly #streams: Room;
   readonly #answeringHttp: Set<number>;
   /** The last decision to end something here: a connection with a stream has nothing else. */
-  #lastRevoked: string | undefined;
+  #lastRevoked: { readonly decisionId: string; readonly reason: string } | undefined;
 
   constructor(parts: InboundReportParts, peer: InboundPeer, port: number) {
     super(parts, 'inbound');
@@ -56,7 +56,7 @@ export class InboundReport extends TrafficReport<AppProblem> {
   revoked({ reason, rule }: Refusal): Answer {
     const { status, title } = denyReply(reason);
     const decisionId = newDecisionId();
-    this.#lastRevoked = decisionId;
+    this.#lastRevoked = { decisionId, reason };
     this.countFailure(reason);
     this.#tell('denied', { reason, ...(rule !== undefined && { rule }) }, decisionId);
     return problemAnswer(status, title, decisionId);
@@ -105,7 +105,7 @@ export class InboundReport extends TrafficReport<AppProblem> {
   }
   override upgradeEnded(end: StreamEnd): void {
     if (end.request !== undefined) this.#streams.leave();
-    super.upgradeEnded(end.outcome === 'cut' ? { ...end, decisionId: this.#lastRevoked } : end);
+    super.upgradeEnded(end.outcome === 'cut' ? { ...end, decisionId: this.#lastRevoked?.decisionId } : end);
   }
   opened(): void {
     this.#lastRevoked = undefined;
@@ -115,6 +115,11 @@ export class InboundReport extends TrafficReport<AppProblem> {
   protected answeredBy(who: 'app' | 'agent'): void {
     this.answered();
     if (who === 'app') this.#answeringHttp.add(this.#port);
+  }
+  protected override reasonOf(decisionId: string | undefined): string | undefined {
+    return decisionId !== undefined && decisionId === this.#lastRevoked?.decisionId
+      ? this.#lastRevoked.reason
+      : undefined;
   }
   protected closed(): void {
     this.parts.counters.inboundOpenStreams -= 1;

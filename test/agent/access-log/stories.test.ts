@@ -11,6 +11,18 @@ const pricesId = 'spiffe://test.example/ns/default/sa/prices';
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
 
+async function silentHttp2App(onAsked: () => void): Promise<number> {
+  const app = await startHttp2App(() => onAsked());
+  world.onEnd(() => app.end());
+  return app.port;
+}
+
+function http2Session(port: number): ReturnType<typeof http2Client> {
+  const session = http2Client(port);
+  world.onEnd(() => session.destroy());
+  return session;
+}
+
 describe('both agents write one line for a request', () => {
   test('over HTTP/1.1, with the other end’s SPIFFE ID, the bytes and the trace', async () => {
     const app = await world.httpApp((incoming, reply) => incoming.resume().on('end', () => reply.end('twelve bytes')));
@@ -97,6 +109,34 @@ describe('what comes to nothing is a line as well, and leads to the event that h
     const [event] = prices.events.filter(({ event: name }) => name === 'inbound.denied');
     for (const { lines } of [cart, prices])
       expect(lines[0]).toMatchObject({ decisionId: (event as { decisionId: string }).decisionId });
+  });
+
+  const shut = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: shut, namespace: default }
+spec: { action: DENY, rules: [{}] }
+`;
+  const denied = { reason: 'denied-by-rule', decisionId: expect.any(String) as unknown, peer: cartId };
+
+  test.each(['http', 'http2'] as const)('a request that is refused while the app thinks: %s', async (protocol) => {
+    const asked = Promise.withResolvers<void>();
+    const app = protocol === 'http' ? await world.httpApp(() => asked.resolve()) : await silentHttp2App(asked.resolve);
+    const { port, prices } = await world.pair(app, { protocol });
+    const answer = protocol === 'http' ? send(port, { path: '/slow' }) : ask(http2Session(port), { ':path': '/slow' });
+    await asked.promise;
+    prices.push(shut);
+    await answer;
+    await expect.poll(() => prices.lines).toMatchObject([{ path: '/slow', status: 403, outcome: 'denied', ...denied }]);
+  });
+
+  test('an opaque stream that is cut', async () => {
+    const app = await world.tcpApp((socket) => void socket.pipe(socket));
+    const { port, prices } = await world.pair(app, { protocol: 'tcp' });
+    const socket = connect({ port, host: '127.0.0.1' }).on('error', () => undefined);
+    socket.write('hello');
+    await new Promise((resolve) => socket.once('data', resolve));
+    prices.push(shut);
+    await expect.poll(() => prices.lines).toMatchObject([{ protocol: 'opaque', outcome: 'cut', ...denied }]);
   });
 
   test('an app that is gone', async () => {
