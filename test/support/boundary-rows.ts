@@ -1,4 +1,4 @@
-export const productRooms = ['agent', 'certs', 'cli', 'control-plane', 'policy', 'proto', 'runtime'];
+export const productRooms = ['agent', 'certs', 'cli', 'control-plane', 'policy', 'proto', 'runtime', 'tokens'];
 
 /** What files below `of` may import from the rooms; longest match counts, own folder is always open. */
 export interface RoomRow {
@@ -13,6 +13,11 @@ export const roomRows: readonly RoomRow[] = [
     of: 'certs/',
     mayImport: ['runtime/result.ts'],
     because: 'certs is pure: values in, values out; clocks, files and sockets belong to its callers',
+  },
+  {
+    of: 'tokens/',
+    mayImport: ['certs/', 'runtime/result.ts'],
+    because: 'tokens is pure: a verdict depends on the token, the keys and the time given, nothing else',
   },
   {
     of: 'policy/',
@@ -148,6 +153,11 @@ export const doorRows: readonly Door[] = [
     package: 'node-forge',
     doors: ['certs/x509.ts', 'certs/node-forge-asn1.d.ts'],
     because: 'one reading and one writing of DER',
+  },
+  {
+    package: 'jose',
+    doors: ['tokens/sign.ts'],
+    because: 'it signs; what comes from outside is read by the strict reader',
   },
   { package: '@grpc/grpc-js', doors: ['proto/'], because: 'deadlines, cancellation and pinning are set once, here' },
   { package: 'protobufjs', doors: ['proto/'], because: 'messages leave proto parsed and typed, never as wire objects' },
