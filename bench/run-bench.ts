@@ -17,6 +17,7 @@ import { policy } from './parts/policy.ts';
 import { start } from './parts/start.ts';
 import { tail } from './parts/tail.ts';
 import { tcp } from './parts/tcp.ts';
+import { tokens } from './parts/tokens.ts';
 import { watchOthers } from './proc.ts';
 import { missingProgram, versionOf } from './programs.ts';
 import { performanceChart } from './report/performance-chart.ts';
@@ -25,7 +26,20 @@ import { subjects } from './subjects.ts';
 import { eastwest } from './subjects/eastwest.ts';
 import { envoyHttp1 } from './subjects/envoy.ts';
 
-export const parts: readonly Part[] = [http, grpc, tcp, bulk, connections, tail, memory, policy, hairpin, start, issue];
+export const parts: readonly Part[] = [
+  http,
+  grpc,
+  tcp,
+  bulk,
+  connections,
+  tail,
+  memory,
+  policy,
+  hairpin,
+  start,
+  issue,
+  tokens,
+];
 
 const documents = join(import.meta.dirname, '..', 'docs');
 

@@ -77,6 +77,12 @@ export const targets: readonly Target[] = [
   ...lower('policy', ['rules-10', 'rules-10000'], 'decide_p50_us', [
     { says: 'one decision at p50', versus: microseconds, must: 3 },
   ]),
+  ...lower('tokens', ['verify-miss'], 'cpu_us_per_op', [
+    { says: 'CPU per token, against jose.jwtVerify', versus: { kind: 'peers', subjects: ['jose'] }, must: 1 },
+  ]),
+  ...higher('tokens', ['verify-hit'], 'ops_per_s', [
+    { says: 'tokens/s', versus: { kind: 'absolute', unit: 'tokens/s' }, must: 150_000 },
+  ]),
 ];
 
 type Bar = Pick<Target, 'says' | 'versus' | 'must' | 'aim'>;
