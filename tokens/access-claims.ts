@@ -95,8 +95,10 @@ function readNames(
   if (!username.ok) return username;
   const displayName = optionalText(claims, 'name', map.name);
   if (!displayName.ok) return displayName;
-  for (const name of [subject.value, clientId.value, authorizedParty.value]) {
-    if (name !== undefined && !maySpeakOf(name, issuer.subjects)) return refuse('wrong-subject');
+  if (!maySpeakOf(subject.value, issuer.subjects)) return refuse('wrong-subject');
+  for (const name of [clientId.value, authorizedParty.value]) {
+    if (name === undefined || name === subject.value) continue; // most tokens name one workload twice
+    if (!maySpeakOf(name, issuer.subjects)) return refuse('wrong-subject');
   }
   return ok({
     subject: subject.value,

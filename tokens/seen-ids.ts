@@ -15,7 +15,10 @@ export interface SeenIds {
 
 const sweepEveryMs = 1_000;
 
-/** At most `capacity` IDs. One for each peer keeps one peer from filling the others' memory. */
+/**
+ * At most `capacity` IDs. An ID is unique only together with its sender: write both, or keep one list for each sender, which also
+ * keeps one from filling the others' memory.
+ */
 export function createSeenIds(capacity: number): SeenIds {
   const until = new Map<string, number>();
   let sweptAtMs = -Infinity;

@@ -1,15 +1,19 @@
 import { isTrustDomain, parseSpiffeId, trustDomainOf, type SpiffeId } from '#certs/spiffe-id.ts';
 
 /** Which subjects an issuer may speak of (A14). What it says of others is a lie, however well it is signed. */
-export interface SubjectRules {
-  /** Workloads of these trust domains, by SPIFFE ID. */
-  readonly trustDomains: readonly string[];
-  /** Names that are no URI: users and clients of the issuer's own, unique together with `iss` only. */
-  readonly ownNames: 'accept' | 'refuse';
-}
+export type SubjectRules =
+  | {
+      /** Workloads of these trust domains, by SPIFFE ID. */
+      readonly trustDomains: readonly string[];
+      /** Names that are no URI: users and clients of the issuer's own, unique together with `iss` only. */
+      readonly ownNames: 'accept' | 'refuse';
+    }
+  /** A workload that signs for itself speaks of itself alone (S55). */
+  | { readonly only: string };
 
 /** Whether an issuer may use this name as `sub`, `client_id` or in `act`. */
 export function maySpeakOf(name: string, rules: SubjectRules): boolean {
+  if ('only' in rules) return name === rules.only;
   if (!looksLikeWorkload(name)) return rules.ownNames === 'accept';
   const id = parseSpiffeId(name);
   return id.ok && rules.trustDomains.includes(trustDomainOf(id.value));

@@ -150,6 +150,15 @@ describe('A14: an issuer speaks of its own subjects only', () => {
     expect(withClaims({ act: { sub: name } })).toBe('wrong-subject');
   });
 
+  test('S55: one that signs for itself speaks of itself alone', () => {
+    const self = rules({ issuers: new Map([[cart, issuer({ issuer: cart, subjects: { only: cart } })]]) });
+    const token = (claims: object): string => accessToken({ claims: { iss: cart, ...claims } });
+    expect(verdict(verifyAccessToken(token({}), self))).toBe('accepted');
+    for (const claims of [{ sub: prices }, { client_id: prices }, { azp: prices }, { act: { sub: prices } }]) {
+      expect(verdict(verifyAccessToken(token(claims), self))).toBe('wrong-subject');
+    }
+  });
+
   test('one with names of its own may not speak of workloads', () => {
     const foreign = rules({}, issuer({ subjects: { trustDomains: [], ownNames: 'accept' } }));
     const token = (sub: string): string => accessToken({ claims: { sub, client_id: 'app-1' } });

@@ -67,6 +67,31 @@ describe('A22: keys that nobody should publish', () => {
   });
 });
 
+describe('A22: ROCA (CVE-2017-15361)', () => {
+  const primorial = primesTo(167).reduce((product, prime) => product * BigInt(prime), 1n);
+  /** A modulus of 2048 bits; with the mark where `rest` is a power of 65537. */
+  const modulusWith = (rest: bigint): string => {
+    const number = (1n << 2_047n) - ((1n << 2_047n) % primorial) + primorial + rest;
+    return Buffer.from(number.toString(16), 'hex').toString('base64url');
+  };
+
+  test.each([1, 2, 5, 40])('a modulus whose remainders are those of 65537^%i is refused', (power) => {
+    const n = modulusWith(65_537n ** BigInt(power) % primorial);
+    expect(verdict(read({ kty: 'RSA', e: 'AQAB', alg: 'RS256', n }))).toBe('roca-key');
+  });
+
+  test('its neighbour, and every key that OpenSSL makes, is not', () => {
+    const n = modulusWith((65_537n ** 5n % primorial) + 2n);
+    expect(verdict(read({ kty: 'RSA', e: 'AQAB', alg: 'RS256', n }))).toBe('accepted');
+    expect(verdict(read({ ...rsa, alg: 'RS256' }))).toBe('accepted');
+  });
+});
+
+function primesTo(limit: number): readonly number[] {
+  const numbers = Array.from({ length: limit - 1 }, (_, index) => index + 2);
+  return numbers.filter((number) => numbers.every((each) => each >= number || number % each !== 0));
+}
+
 describe('keys that are not for us', () => {
   test.each<[string, object, Partial<JwkRules>, string]>([
     ['for encryption', { ...p256, use: 'enc' }, {}, 'other-use'],
