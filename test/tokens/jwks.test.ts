@@ -21,6 +21,7 @@ describe('A22: a document that is not to be trusted is refused as a whole', () =
     ],
     ['kid twice', { keys: [one, { ...two, kid: one.kid }] }, 'duplicate-kid'],
     ['kid twice, one of them not for us', { keys: [one, { ...two, kid: one.kid, use: 'enc' }] }, 'duplicate-kid'],
+    ['kid twice, the first not for us', { keys: [{ ...two, kid: one.kid, use: 'enc' }, one] }, 'duplicate-kid'],
     ['the same key twice', { keys: [one, one] }, 'duplicate-kid'],
     ['101 keys', { keys: Array.from({ length: 101 }, (_, index) => ({ ...one, kid: `k${index}` })) }, 'too-many-keys'],
     ['20,000 keys', { keys: Array.from({ length: 20_000 }, () => ({})) }, 'too-many-keys'],

@@ -121,6 +121,7 @@ describe('A20: a WPT', () => {
     ['oth of another value', { claims: { oth: { 'x-user-token': 'a' } } }, 'wrong-oth', { otherTokens: others }],
     ['oth of it', { claims: { oth } }, 'accepted', { otherTokens: others }],
     ['no oth while a token is there', {}, 'wrong-oth', { otherTokens: others }],
+    ['oth of one of two tokens', { claims: { oth } }, 'wrong-oth', { otherTokens: new Map([...others, ['b', 'c']]) }],
     ['oth a text', { claims: { oth: 'a' } }, 'wrong-oth', { otherTokens: others }],
     ['for another target', { claims: { aud: `${target}/2` } }, 'wrong-audience'],
     ['for two targets', { claims: { aud: [target, prices] } }, 'bad-aud'],
