@@ -1,9 +1,9 @@
 import { trustDomainOf } from '#certs/spiffe-id.ts';
-import type { ValueProblem } from './documents.ts';
 import type { AuthorizationPolicy, DenyList, Operation, Pattern, PolicyDocument, Rule } from './model.ts';
 import { namesDomain } from './patterns.ts';
 import { PatternSet } from './match.ts';
 import { patternText } from './policy-yaml.ts';
+import type { ValueProblem } from './schema-issues.ts';
 
 /** What documents are read against. */
 export interface MeshFacts {
