@@ -1,9 +1,9 @@
-import { makeJoinToken } from '#control-plane/attest/join-token.ts';
 import type { Authority } from '#control-plane/ca/authority.ts';
 import type { Hub } from '#control-plane/discovery/hub.ts';
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
 import type { PolicyKeeper } from '#control-plane/policies/keeper.ts';
 import { registerWorkload } from '#control-plane/registry/workloads.ts';
+import { makeSecret } from '#control-plane/secret-text.ts';
 import type { Store } from '#control-plane/store/store.ts';
 import type { AdminHandlers } from '#proto/admin.ts';
 import type { StatusResponse } from '#proto/admin-messages.ts';
@@ -31,7 +31,7 @@ export function createAdminHandlers(parts: AdminParts): AdminHandlers {
       if (ttlMs > longestTtlMs) return refuse({ code: 'invalid-argument', reason: 'join-token-lives-24h-at-most' });
       const nowMs = clock.now();
       const expiresAtMs = nowMs + ttlMs;
-      const { token, id, secretHash } = makeJoinToken();
+      const { text: token, id, hash: secretHash } = makeSecret('ew1');
       const { trustDomain } = authority;
       const created = await store.write((writer) => {
         const spiffeId = registerWorkload(writer, { namespace, name: workload }, { trustDomain, nowMs });

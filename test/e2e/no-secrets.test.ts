@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeJoinToken } from '#control-plane/attest/join-token.ts';
+import { makeSecret } from '#control-plane/secret-text.ts';
 import { unlock } from '#control-plane/ca/unlock.ts';
 import { openStore } from '#control-plane/store/sqlite.ts';
 import { freePorts, startMesh, type MeshProcess, type MeshSummary } from '#support/mesh-process.ts';
@@ -99,7 +99,7 @@ describe('a mesh with rotating certificates, searched for keys, tokens and the C
   });
 
   test.each([
-    ['a join token at the end of a log', 'join token', () => Buffer.from(`started with ${makeJoinToken().token}\n`)],
+    ['a join token at the end of a log', 'join token', () => Buffer.from(`started with ${makeSecret('ew1').text}\n`)],
     ['an agent’s key', 'PEM private key', () => newKey('pem')],
     ['the sealing key in base64', 'CA sealing key', () => Buffer.from(known.get('CA sealing key')!.toString('base64'))],
     ['the root’s key in hexadecimal', 'root’s private key', () => hexOf(known.get('root’s private key')!)],
@@ -127,7 +127,7 @@ describe('the search itself finds', () => {
     ['a PEM file in a JSON string', 'PKCS#8 EC private key', Buffer.from(JSON.stringify(newKey('pem').toString()))],
     ['a SEC1 key', 'SEC1 P-256 private key', newKey('sec1')],
     ['a JWK', 'JWK private key', newKey('jwk')],
-    ['a join token in the middle of a line', 'join token', Buffer.from(`["${makeJoinToken().token}"]`)],
+    ['a join token in the middle of a line', 'join token', Buffer.from(`["${makeSecret('ew1').text}"]`)],
     ['known bytes among others', 'known', Buffer.concat([randomBytes(99), Buffer.from('0123456789abcdef')])],
     ['known bytes in wrapped base64', 'known', Buffer.from('eHh4MDEyMzQ1\nNjc4OWFiY2RlZg==')],
   ])('%s', (_form, kind, bytes) => {
@@ -141,7 +141,7 @@ describe('the search itself finds', () => {
       generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'der' }),
     ],
     ['random bytes', randomBytes(1_000_000)],
-    ['a token’s identifier alone', Buffer.from(`token ${makeJoinToken().id}`)],
+    ['a token’s identifier alone', Buffer.from(`token ${makeSecret('ew1').id}`)],
   ])('nothing in %s', (_what, bytes) => {
     expect(findSecrets([{ where: 'here', bytes }])).toEqual([]);
   });

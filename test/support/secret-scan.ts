@@ -7,7 +7,7 @@ export interface Place {
   readonly bytes: Buffer;
 }
 
-/** `<what> in <where>` for every private key, join token or `known` secret (by its name) in any of `places`. */
+/** `<what> in <where>` for every private key, secret of ours or `known` secret (by its name) in any of `places`. */
 export function findSecrets(
   places: readonly Place[],
   known: ReadonlyMap<string, Buffer> = new Map<string, Buffer>(),
@@ -28,6 +28,8 @@ const forms: readonly (readonly [what: string, form: RegExp])[] = [
   ['PEM private key', /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/],
   ['JWK private key', /"d"\s*:\s*"[\w-]{43}"/],
   ['join token', /ew1\.[0-9a-f]{16}\.[\w-]{43}/],
+  ['client secret', /ewc1\.[0-9a-f]{16}\.[\w-]{43}/],
+  ["operator's credential", /ewo1\.[0-9a-f]{16}\.[\w-]{43}/],
 ];
 
 /** What every key of that kind has near its start, whatever the lengths around it. */
