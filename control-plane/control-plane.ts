@@ -6,6 +6,7 @@ import { serveMesh } from '#proto/mesh-server.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 import type { Emit } from '#runtime/log.ts';
 import { createAdminHandlers } from './api/admin.ts';
+import { openAdministration } from './api/administration.ts';
 import { openAuthority } from './ca/authority.ts';
 import { createIssueCertificate } from './ca/issue.ts';
 import { issueOwnIdentity, keepIdentity } from './ca/own-identity.ts';
@@ -19,6 +20,7 @@ import type { ControlPlaneEvent } from './events.ts';
 import { createRateLimiter } from './limits.ts';
 import { followPolicyFolder } from './policies/folder.ts';
 import { createPolicyKeeper } from './policies/keeper.ts';
+import type { Registry } from './registry/registry.ts';
 import { openStore } from './store/sqlite.ts';
 
 export interface ControlPlaneTools {
@@ -35,6 +37,8 @@ export interface ControlPlane {
   readonly trustBundle: TrustBundle;
   readonly trustBundlePath: string;
   readonly adminSocket: string;
+  /** Who may ask for tokens. */
+  readonly registry: Registry;
   /** Calls in flight have a moment to end; then everything is closed. */
   close(): Promise<void>;
 }
@@ -72,6 +76,7 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
       hub.policiesChanged();
     },
   });
+  const administration = openAdministration({ store, svidLifeMs, clock, emit, onFault });
   const issuing = { ...tools, store, authority, svidLifeMs };
   const issueCertificate = createIssueCertificate({
     ...issuing,
@@ -91,7 +96,7 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
   const adminSocket = await placeAdminSocket(dataDir);
   const admin = await serveAdmin({
     socketPath: adminSocket,
-    handlers: createAdminHandlers({ store, authority, hub, keeper, clock, emit }),
+    handlers: createAdminHandlers({ store, authority, hub, keeper, registry: administration.handlers, clock, emit }),
     onFault,
     clock,
   });
@@ -112,6 +117,7 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
     trustBundle: authority.trustBundle,
     trustBundlePath,
     adminSocket,
+    registry: administration.registry,
     close: () => running.disposeAsync(),
   };
 }

@@ -50,6 +50,17 @@ export type ControlPlaneEvent =
       problems: number;
     }
   | { event: 'policy-files.doubtful'; file: string; line: number; path: string; problem: string; problems: number }
+  | { event: 'registration.changed'; registration: string; change: string; revision: number; operator: string }
+  | { event: 'registration.unreadable'; registration: string; problem: string }
+  | { event: 'operator.changed'; name: string; change: 'added' | 'removed'; operator: string }
+  | {
+      event: 'administration.refused';
+      action: string;
+      subject: string;
+      reason: string;
+      operator: string;
+      repeats: number;
+    }
   | { event: 'request.failed'; error: unknown };
 
 export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Level>> = {
@@ -71,6 +82,10 @@ export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Lev
   'policies.changed': 'info',
   'policy-files.refused': 'error',
   'policy-files.doubtful': 'warn',
+  'registration.changed': 'info',
+  'registration.unreadable': 'error',
+  'operator.changed': 'info',
+  'administration.refused': 'warn',
   'request.failed': 'error',
 };
 

@@ -131,7 +131,8 @@ function pathParts(text: string): Path {
   return [...text.matchAll(/\[(\d+)\]|[\w-]+/g)].map(([part, index]) => (index === undefined ? part : Number(index)));
 }
 
-function pathText(path: Path): string {
+/** `spec.rules[0].to[0].operation.paths[2]` */
+export function pathText(path: Path): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === 'number') return `${text}[${part}]`;
     if (!/^[\w-]+$/.test(part)) return `${text}[${JSON.stringify(part)}]`;

@@ -6,6 +6,7 @@ import { openUnixChannel, type CallOptions } from './channel.ts';
 import { readable } from './garbled.ts';
 import { createPolicyClient, policyMethods, type PolicyClient, type PolicyHandlers } from './policy-admin.ts';
 import type { Refusal } from './refusal.ts';
+import { createRegistryClient, registryUnary, type RegistryClient, type RegistryHandlers } from './registry-admin.ts';
 import { startServer } from './server.ts';
 
 const createJoinTokenPath = '/eastwest.mesh.v1.Admin/CreateJoinToken';
@@ -18,6 +19,7 @@ export interface AdminClient {
   ): Promise<Result<messages.CreateJoinTokenResponse, Refusal>>;
   status(options: CallOptions): Promise<Result<messages.StatusResponse, Refusal>>;
   readonly policies: PolicyClient;
+  readonly registry: RegistryClient;
   close(): void;
 }
 
@@ -35,6 +37,7 @@ export function createAdminClient({ socketPath, clock }: { socketPath: string; c
       return reply.ok ? ok(readable(messages.parseStatusResponse(reply.value))) : reply;
     },
     policies: createPolicyClient(channel),
+    registry: createRegistryClient(channel),
     close: () => channel.close(),
   };
 }
@@ -43,6 +46,7 @@ export interface AdminHandlers {
   createJoinToken(request: messages.CreateJoinTokenRequest): Promise<Result<messages.CreateJoinTokenResponse, Refusal>>;
   status(): Promise<messages.StatusResponse>;
   readonly policies: PolicyHandlers;
+  readonly registry: RegistryHandlers;
 }
 
 export interface ServeAdminOptions {
@@ -57,7 +61,7 @@ export interface AdminServer {
   close(graceMs: number): Promise<void>;
 }
 
-/** Serves the Admin service on a Unix socket with mode 0600: whoever may open it may do everything. */
+/** Serves the Admin service on a Unix socket with mode 0600: whoever may open it may do all that asks for no operator. */
 export async function serveAdmin({ socketPath, handlers, onFault, clock }: ServeAdminOptions): Promise<AdminServer> {
   await rm(socketPath, { force: true });
   const server = await startServer({ path: socketPath }, undefined, {
@@ -70,6 +74,7 @@ export async function serveAdmin({ socketPath, handlers, onFault, clock }: Serve
       },
       [statusPath]: async () => ok(messages.encodeStatusResponse(await handlers.status())),
       ...policyMethods(handlers.policies),
+      ...registryUnary(handlers.registry),
     },
     duplex: {},
     onFault,

@@ -123,3 +123,92 @@ export const policyStatusResponse = {
   workloads: many(3, policyWorkloadStatus),
   openedBy: one(4, 'string'),
 };
+
+export const registerRequest = { credential: one(1, 'string'), files: many(2, policyFile) };
+export const registeredDocument = {
+  kind: one(1, 'string'),
+  name: one(2, 'string'),
+  id: one(3, 'string'),
+  outcome: one(4, 'string'),
+  revision: one(5, 'uint64'),
+  secret: one(6, 'string'),
+  widening: many(7, 'string'),
+};
+export const registerResponse = { documents: many(1, registeredDocument), problems: many(2, policyProblem) };
+export const listRegistrationsRequest = { credential: one(1, 'string'), name: one(2, 'string') };
+export const registrationProposal = {
+  json: one(1, 'string'),
+  by: one(2, 'string'),
+  atMs: one(3, 'int64'),
+  widening: many(4, 'string'),
+};
+export const registrationSecret = {
+  id: one(1, 'string'),
+  madeAtMs: one(2, 'int64'),
+  madeBy: one(3, 'string'),
+  state: one(4, 'string'),
+  endsAtMs: one(5, 'int64'),
+};
+export const registration = {
+  id: one(1, 'string'),
+  kind: one(2, 'string'),
+  name: one(3, 'string'),
+  tenant: one(4, 'string'),
+  state: one(5, 'string'),
+  revision: one(6, 'uint64'),
+  json: one(7, 'string'),
+  proposal: choice(8, registrationProposal),
+  registeredBy: one(9, 'string'),
+  approvedBy: one(10, 'string'),
+  changedAtMs: one(11, 'int64'),
+  secrets: many(12, registrationSecret),
+};
+export const heldName = { kind: one(1, 'string'), name: one(2, 'string'), heldUntilMs: one(3, 'int64') };
+export const listRegistrationsResponse = { registrations: many(1, registration), held: many(2, heldName) };
+export const changeRegistrationRequest = {
+  credential: one(1, 'string'),
+  id: one(2, 'string'),
+  revision: one(3, 'uint64'),
+  action: one(4, 'string'),
+};
+export const changeRegistrationResponse = {
+  problem: one(1, 'string'),
+  revision: one(2, 'uint64'),
+  state: one(3, 'string'),
+  heldUntilMs: one(4, 'int64'),
+};
+export const rotateSecretRequest = {
+  credential: one(1, 'string'),
+  id: one(2, 'string'),
+  revision: one(3, 'uint64'),
+  overlapMs: one(4, 'int64'),
+};
+export const rotateSecretResponse = { problem: one(1, 'string'), secret: one(2, 'string'), state: one(3, 'string') };
+
+export const addOperatorRequest = {
+  credential: one(1, 'string'),
+  name: one(2, 'string'),
+  roles: many(3, 'string'),
+};
+export const addOperatorResponse = {
+  problem: one(1, 'string'),
+  id: one(2, 'string'),
+  madeCredential: one(3, 'string'),
+};
+export const listOperatorsRequest = { credential: one(1, 'string') };
+export const operatorEntry = {
+  id: one(1, 'string'),
+  name: one(2, 'string'),
+  roles: many(3, 'string'),
+  addedAtMs: one(4, 'int64'),
+};
+export const listOperatorsResponse = { operators: many(1, operatorEntry) };
+export const removeOperatorRequest = { credential: one(1, 'string'), name: one(2, 'string') };
+export const removeOperatorResponse = { problem: one(1, 'string') };
+export const listAuditRequest = {
+  credential: one(1, 'string'),
+  afterSeq: one(2, 'uint64'),
+  sinceMs: one(3, 'int64'),
+};
+export const auditRecord = { seq: one(1, 'uint64'), body: one(2, 'string'), hash: one(3, 'bytes') };
+export const listAuditResponse = { records: many(1, auditRecord), nextAfterSeq: one(2, 'uint64') };

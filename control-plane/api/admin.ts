@@ -6,6 +6,7 @@ import { registerWorkload } from '#control-plane/registry/workloads.ts';
 import { makeSecret } from '#control-plane/secret-text.ts';
 import type { Store } from '#control-plane/store/store.ts';
 import type { AdminHandlers } from '#proto/admin.ts';
+import type { RegistryHandlers } from '#proto/registry-admin.ts';
 import type { StatusResponse } from '#proto/admin-messages.ts';
 import type { Clock } from '#runtime/clock.ts';
 import type { Emit } from '#runtime/log.ts';
@@ -17,6 +18,7 @@ export interface AdminParts {
   readonly authority: Authority;
   readonly hub: Hub;
   readonly keeper: PolicyKeeper;
+  readonly registry: RegistryHandlers;
   readonly clock: Clock;
   readonly emit: Emit<ControlPlaneEvent>;
 }
@@ -47,6 +49,7 @@ export function createAdminHandlers(parts: AdminParts): AdminHandlers {
     },
     status: () => Promise.resolve(statusOf(parts)),
     policies: createPolicyHandlers(parts),
+    registry: parts.registry,
   };
 }
 

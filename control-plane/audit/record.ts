@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { RegistryChange } from '#control-plane/registry/transitions.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 
 export type AttestationMethod = 'join-token' | 'current-svid' | 'control-plane';
@@ -51,6 +52,46 @@ export type AuditEntry =
       readonly source: string;
       /** Hex SHA-256 of the new document's JSON; empty: it was deleted. */
       readonly digest: string;
+    }
+  | {
+      readonly kind: 'registration-changed';
+      /** `Client/cart` or `Service/payments` */
+      readonly registration: string;
+      /** Of this registration: another one of the same name has another. */
+      readonly id: string;
+      readonly change: RegistryChange;
+      /** Of the registration, after it. */
+      readonly revision: number;
+      /** Hex SHA-256 of the JSON of what is in force after it; empty: nothing is. */
+      readonly inForce: string;
+      /** The same of what waits for approval. */
+      readonly proposed: string;
+      readonly operator: string;
+      readonly operatorId: string;
+      /** Whose proposal it was that is approved or rejected. */
+      readonly proposedBy?: string;
+      /** Of the secret that was made. */
+      readonly secretId?: string;
+    }
+  | {
+      readonly kind: 'operator-added' | 'operator-removed';
+      readonly name: string;
+      readonly id: string;
+      readonly roles: readonly string[];
+      readonly operator: string;
+      readonly operatorId: string;
+    }
+  | {
+      readonly kind: 'administration-refused';
+      readonly action: string;
+      /** What it was about, e.g. `Client/cart`; empty: nothing in particular. */
+      readonly subject: string;
+      readonly reason: string;
+      /** Empty: nobody that we know. */
+      readonly operator: string;
+      readonly operatorId: string;
+      /** How many refusals this record stands for. */
+      readonly repeats: number;
     };
 
 export interface AuditRow {
@@ -84,10 +125,14 @@ export interface AuditProblem {
 
 /**
  * Follows the chain from its first row: a changed, missing, swapped or inserted row is found. Rows cut off at the end leave
- * a valid shorter chain, so compare `head` (hex) and `records` with what was noted elsewhere.
+ * a valid shorter chain, so compare `head` (hex) and `records` with what was noted elsewhere. `after`: the row before the
+ * first of these, which was followed already.
  */
-export function verifyAuditChain(rows: Iterable<AuditRow>): Result<{ records: number; head: string }, AuditProblem> {
-  let previous: Pick<AuditRow, 'seq' | 'hash'> = beforeFirst;
+export function verifyAuditChain(
+  rows: Iterable<AuditRow>,
+  after: Pick<AuditRow, 'seq' | 'hash'> = beforeFirst,
+): Result<{ records: number; head: string }, AuditProblem> {
+  let previous = after;
   for (const row of rows) {
     const seq = previous.seq + 1;
     if (row.seq !== seq) return refuse({ seq, problem: 'missing-row' });

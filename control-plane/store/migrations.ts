@@ -78,6 +78,46 @@ const migrations: readonly string[] = [
     PRIMARY KEY (spiffe_id, port, protocol)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE registrations (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('Client', 'Service')),
+    name TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    disabled INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+    document TEXT NOT NULL,
+    proposal TEXT NOT NULL,
+    registered_by TEXT NOT NULL,
+    approved_by TEXT NOT NULL,
+    changed_at_ms INTEGER NOT NULL,
+    UNIQUE (kind, name)
+  ) STRICT;
+  CREATE TABLE client_secrets (
+    id TEXT PRIMARY KEY,
+    registration_id TEXT NOT NULL REFERENCES registrations (id) ON DELETE CASCADE,
+    place INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    made_at_ms INTEGER NOT NULL,
+    made_by TEXT NOT NULL,
+    usable INTEGER NOT NULL CHECK (usable IN (0, 1)),
+    ends_at_ms INTEGER
+  ) STRICT;
+  CREATE INDEX client_secrets_by_registration ON client_secrets (registration_id);
+  CREATE TABLE registration_tombstones (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    id TEXT NOT NULL,
+    held_until_ms INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+  ) STRICT;
+  CREATE TABLE operators (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    roles TEXT NOT NULL,
+    secret_hash BLOB NOT NULL,
+    added_at_ms INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /** Brings the schema to this program's version, each step in a transaction of its own. */

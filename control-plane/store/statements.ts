@@ -3,6 +3,7 @@ import { parseSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import { beforeFirst, nextAuditRow, type AuditRow } from '#control-plane/audit/record.ts';
 import { Fault } from '#runtime/fault.ts';
 import { portProtocols } from '#proto/messages.ts';
+import { prepareRegistrationStatements } from './registration-statements.ts';
 import type { RegisteredWorkload, StoredJoinToken, StoredPolicy, StoredPort, Writer } from './store.ts';
 
 type Row = Record<string, SQLOutputValue>;
@@ -82,6 +83,7 @@ export function prepareStatements(database: DatabaseSync): Writer {
   const updatePolicyRevision = sql('UPDATE policy_revision SET revision = ?');
   const auditHead = sql('SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1');
   const auditRows = sql('SELECT seq, body, hash FROM audit ORDER BY seq');
+  const auditRowsAfter = sql('SELECT seq, body, hash FROM audit WHERE seq > ? ORDER BY seq LIMIT ?');
   const insertAudit = sql('INSERT INTO audit VALUES (?, ?, ?)');
 
   const head = (): Pick<AuditRow, 'seq' | 'hash'> => {
@@ -89,6 +91,7 @@ export function prepareStatements(database: DatabaseSync): Writer {
     return row === undefined ? beforeFirst : { seq: Number(row['seq']), hash: bytes(row['hash']) };
   };
   return {
+    ...prepareRegistrationStatements(database),
     trustDomain: () => setUp.get()?.['trust_domain'] as string | undefined,
     keyEncryption() {
       const row = setUp.get();
@@ -134,6 +137,7 @@ export function prepareStatements(database: DatabaseSync): Writer {
     *auditRows() {
       for (const row of auditRows.iterate()) yield toAuditRow(row);
     },
+    auditRowsAfter: (seq, most) => auditRowsAfter.all(seq, most).map(toAuditRow),
 
     setUp: (trustDomain, { source, salt }) => void insertSetUp.run(trustDomain, source, salt),
     addAuthority: ({ kind, certificateDer, sealedKey }) => void insertAuthority.run(kind, certificateDer, sealedKey),

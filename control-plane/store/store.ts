@@ -1,6 +1,7 @@
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { DeclaredPort, Endpoint, PolicyDocument, PolicyRef } from '#proto/messages.ts';
 import type { AuditEntry, AuditRow } from '#control-plane/audit/record.ts';
+import type { RegistrationReader, RegistrationWriter } from './registrations.ts';
 
 export type AuthorityKind = 'root' | 'intermediate';
 
@@ -59,7 +60,7 @@ export interface StoredPolicy extends PolicyDocument {
 }
 
 /** What can be asked at any time. */
-export interface Reader {
+export interface Reader extends RegistrationReader {
   trustDomain(): string | undefined;
   keyEncryption(): KeyEncryption | undefined;
   /** Oldest first. */
@@ -81,10 +82,12 @@ export interface Reader {
   policyRevision(): number;
   auditHead(): Pick<AuditRow, 'seq' | 'hash'>;
   auditRows(): Iterable<AuditRow>;
+  /** At most `most` of those that follow the one of this number, in order. */
+  auditRowsAfter(seq: number, most: number): readonly AuditRow[];
 }
 
 /** What a write job may do; reads within it see its own writes. */
-export interface Writer extends Reader {
+export interface Writer extends Reader, RegistrationWriter {
   setUp(trustDomain: string, keyEncryption: KeyEncryption): void;
   addAuthority(authority: StoredAuthority): void;
   addWorkload(workload: Pick<RegisteredWorkload, 'name' | 'namespace' | 'spiffeId'>): void;

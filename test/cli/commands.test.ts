@@ -56,6 +56,7 @@ describe('eastwest token create', () => {
           ),
         status: () => Promise.reject(new Error('not asked for')),
         policies: {} as never,
+        registry: {} as never,
       },
     });
   };

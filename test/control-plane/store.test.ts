@@ -7,6 +7,7 @@ import { parseSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import { verifyAuditChain } from '#control-plane/audit/record.ts';
 import { openStore } from '#control-plane/store/sqlite.ts';
 import type { Store, Writer } from '#control-plane/store/store.ts';
+import { makeOlder } from '#support/older-store.ts';
 
 let folder: string;
 let path: string;
@@ -107,10 +108,7 @@ describe('policies', () => {
   test('find room in a store of the version before them', async () => {
     await store.write(register);
     store.close();
-    const database = new DatabaseSync(path);
-    database.exec('DROP TABLE ports; DROP TABLE policies; DROP TABLE policy_revision');
-    database.exec('DELETE FROM schema_version WHERE version >= 2');
-    database.close();
+    makeOlder(path, 1);
     store = openStore(path);
     expect([store.policies(), store.policyRevision(), store.workloads().length]).toEqual([[], 0, 1]);
   });
@@ -119,9 +117,7 @@ describe('policies', () => {
 test('ports find room in a store of the version before them, and one that is damaged says so', async () => {
   await store.write(register);
   store.close();
-  const database = new DatabaseSync(path);
-  database.exec('DROP TABLE ports; DELETE FROM schema_version WHERE version >= 3');
-  database.close();
+  makeOlder(path, 2);
   store = openStore(path);
   expect([store.ports(), store.workloads().length]).toEqual([[], 1]);
   store.close();

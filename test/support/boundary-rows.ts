@@ -166,6 +166,7 @@ export const doorRows: readonly Door[] = [
     doors: [
       /^[\w-]+\/config(-[a-z-]+)?\.ts$/,
       /^policy\/(documents|schema-[a-z-]+)\.ts$/,
+      /^control-plane\/registry\/(documents|schema-[a-z-]+)\.ts$/,
       'proto/messages.ts',
       'cli/up/mesh-schema.ts',
       'cli/up/agent-status.ts',

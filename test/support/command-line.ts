@@ -9,12 +9,13 @@ export interface CommandLineEdge {
   readonly cwd: string;
   readonly clock?: Clock;
   readonly stdin?: AsyncIterable<Uint8Array | string>;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Runs one command line in `cwd`, as `main` does; words are parted by single spaces, unless they come as a list. */
 export async function runCommandLine(
   line: string | readonly string[],
-  { cwd, clock = systemClock, stdin }: CommandLineEdge,
+  { cwd, clock = systemClock, stdin, env = {} }: CommandLineEdge,
 ): Promise<Ended> {
   const written = { stdout: '', stderr: '' };
   const output = (stream: 'stdout' | 'stderr') => ({
@@ -24,7 +25,7 @@ export async function runCommandLine(
   });
   const edge = {
     cwd,
-    env: {},
+    env,
     clock,
     stdin,
     stop: new AbortController().signal,
