@@ -30,3 +30,9 @@ export const dataDir: Option = {
 
 /** Of the commands that look for an `up`. */
 export const stateDir: Option = { value: 'DIR', help: 'where `up` keeps its state (default: .eastwest)' };
+
+/** Of the commands that the control plane answers to operators. */
+export const operatorFile: Option = {
+  value: 'FILE',
+  help: 'file with your credential (default: the one that EASTWEST_OPERATOR names)',
+};

@@ -1,4 +1,6 @@
-import { dataDir, stateDir, type Command } from './command.ts';
+import { appCommands } from './app/commands.ts';
+import { dataDir, operatorFile, stateDir, type Command } from './command.ts';
+import { operatorCommands } from './operator/commands.ts';
 import { policyCommands } from './policy/commands.ts';
 
 /** Every command there is. Help, parsing and the suggestions for typos are made from this list. */
@@ -78,6 +80,25 @@ export const commands: readonly Command[] = [
     load: () => import('./token-create.ts'),
   },
   ...policyCommands,
+  ...appCommands,
+  ...operatorCommands,
+  {
+    name: 'audit',
+    summary: 'print the audit log of the control plane, and check that its chain is unbroken',
+    positionals: [],
+    options: {
+      since: { value: 'TIME', help: 'only from then on: 1h, or 2026-01-31T12:00:00Z; the chain is not checked then' },
+      json: { help: 'print the records as they are stored, a line each' },
+      operator: operatorFile,
+      'data-dir': dataDir,
+    },
+    examples: [
+      ['eastwest audit', 'every issuance, registration, approval and refusal'],
+      ['eastwest audit --since 1h --json', 'for a script'],
+    ],
+    notes: ['Exit code: 0, 1 when the chain is broken, 2 wrong usage.'],
+    load: () => import('./audit.ts'),
+  },
   {
     name: 'status',
     summary: 'show what a running `eastwest up` shows: identities, expiry, rotations, requests',

@@ -3,6 +3,9 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseAgentConfig } from '#agent/config.ts';
 import { parseMeshFile } from '#cli/up/mesh-file.ts';
+import { readRegistrations } from '#control-plane/registry/documents.ts';
+import { clientDocument, serviceDocument } from '#control-plane/registry/schema-documents.ts';
+import { settingsOf } from '#support/reference.ts';
 import { filesIn } from '#support/readme.ts';
 
 const documents = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md']).toSorted();
@@ -51,6 +54,18 @@ describe.each(['docs/gateway.md', 'docs/data-path.md'])('%s', (document) => {
   test.each(Object.entries(filesIn(document)))('%s of it is read without a problem', (_name, text) => {
     expect(parseAgentConfig(text)).toMatchObject({ ok: true });
   });
+});
+
+test('the registrations of docs/sts.md are read without a problem, and its tables have every field', () => {
+  const [[name, text] = ['', '']] = Object.entries(filesIn('docs/sts.md'));
+  expect(readRegistrations(text, name)).toMatchObject({ ok: true, value: [{}, {}, {}] });
+  const documented = readFileSync('docs/sts.md', 'utf8');
+  const fields = [clientDocument, serviceDocument]
+    .flatMap((document) => settingsOf(document).map(([path]) => path))
+    .filter((path) => /^(spec|metadata)\.\w+$/.test(path))
+    .map((path) => path.replace('spec.', ''));
+  expect(fields.length).toBeGreaterThan(15);
+  expect(fields.filter((field) => !documented.includes(`\`${field}\``))).toEqual([]);
 });
 
 test('the README shows a mesh file and an agent of each kind', () => {
