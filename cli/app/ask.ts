@@ -36,6 +36,15 @@ export async function askRegistry<T>(
 async function readCredential({ values }: Arguments, { cwd, env }: Edge): Promise<string> {
   const file = values['operator'] ?? env['EASTWEST_OPERATOR'];
   if (file === undefined || file === '') return '';
+  if (file.startsWith('ewo1.')) {
+    throw new Fault(
+      'CREDENTIAL_SHOWN',
+      'that is a credential, which the command line and the environment show to others',
+      {
+        hint: 'write it into a file with mode 0600, and name the file',
+      },
+    );
+  }
   const path = resolve(cwd, file);
   const read = await readBoundedFile(path, maxCredentialBytes);
   if (!read.ok) {

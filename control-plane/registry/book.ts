@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import { parseSpiffeId } from '#certs/spiffe-id.ts';
 import type { ControlPlaneEvent } from '#control-plane/events.ts';
 import type { Operator } from '#control-plane/operators/roles.ts';
 import type { Store, Writer } from '#control-plane/store/store.ts';
 import type { Clock } from '#runtime/clock.ts';
 import type { Emit } from '#runtime/log.ts';
-import { holdMs, registryKey, type Registration, type Tombstone } from './model.ts';
+import { heldUntil, registryKey, type Registration, type Tombstone } from './model.ts';
 import { createRegistryMemory, type Registry, type RegistryNews } from './registry.ts';
 import { fromStored, toStored } from './stored.ts';
 import type { Step } from './transitions.ts';
@@ -71,6 +72,13 @@ export function openRegistrationBook({ store, svidLifeMs, clock, emit, onFault }
     memory.tell({ kind, name, id, change });
   }
 
+  /** SVIDs may have been longer than they are now. */
+  function proofUntil({ kind, name }: Registration, nowMs: number): number {
+    const id = kind === 'Client' ? parseSpiffeId(name) : undefined;
+    if (id?.ok !== true) return 0;
+    return Math.max(nowMs + svidLifeMs, store.workloadById(id.value)?.notAfterMs ?? 0);
+  }
+
   function log({ revision, ...ref }: Registration, change: Step['change'], by: Operator): void {
     emit({ event: 'registration.changed', registration: registryKey(ref), change, revision, operator: by.name });
   }
@@ -105,7 +113,7 @@ export function openRegistrationBook({ store, svidLifeMs, clock, emit, onFault }
     async bury(gone, by) {
       const { id, kind, name } = gone;
       const nowMs = clock.now();
-      const heldUntilMs = gone.inForce === undefined ? 0 : nowMs + holdMs(gone, svidLifeMs);
+      const heldUntilMs = gone.inForce === undefined ? 0 : heldUntil(nowMs, proofUntil(gone, nowMs));
       const tombstone = { kind, name, id, heldUntilMs };
       const next = { ...gone, revision: gone.revision + 1, inForce: undefined, proposal: undefined, secrets: [] };
       await store.write((writer) => {

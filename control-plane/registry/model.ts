@@ -172,8 +172,10 @@ export interface Tombstone extends RegistryRef {
 /** A difference between the clocks of those who verify. */
 const skewMs = 60_000;
 
-/** How long a name is held after its registration was deleted: as long as anything that proves to be the old one can be good. */
-export function holdMs({ kind, name }: RegistryRef, svidLifeMs: number): number {
-  const proofLifeMs = kind === 'Client' && name.startsWith('spiffe://') ? svidLifeMs : 0;
-  return proofLifeMs + maxTokenLifeMs + skewMs;
+/**
+ * Until when a name is held after its registration was deleted: as long as anything that proves to be the old one can be
+ * good. `proofUntilMs`: the end of its last SVID.
+ */
+export function heldUntil(nowMs: number, proofUntilMs: number): number {
+  return Math.max(nowMs, proofUntilMs) + maxTokenLifeMs + skewMs;
 }

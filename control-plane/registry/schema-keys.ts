@@ -5,6 +5,8 @@ import { assertionAlgorithms, type AssertionAlgorithm, type AssertionKey } from 
 const maxKeys = 10;
 const smallestModulusBits = 2048;
 const largestModulusBits = 4096;
+/** A signature by a key with the exponent 1 is the message itself. */
+const usualExponent = 65_537n;
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 const curves: Readonly<Partial<Record<AssertionAlgorithm, string>>> = {
@@ -82,7 +84,10 @@ function readKey(
   if (curve !== curves[algorithm]) return `is no key for ${algorithm}: write the algorithm that it was made for`;
   try {
     const key = createPublicKey({ key: jwk, format: 'jwk' });
-    const bits = key.asymmetricKeyDetails?.modulusLength;
+    const { modulusLength: bits, publicExponent } = key.asymmetricKeyDetails ?? {};
+    if (publicExponent !== undefined && publicExponent !== usualExponent) {
+      return 'has another exponent than 65537, with which signatures may be forged or slow: make a new pair';
+    }
     if (bits !== undefined && (bits < smallestModulusBits || bits > largestModulusBits)) {
       return `has ${bits} bits: RSA keys of ${smallestModulusBits} to ${largestModulusBits} are taken`;
     }

@@ -18,7 +18,7 @@ export function makeClientSecret(by: Actor, nowMs: number, use: 'now' | 'once-ap
   return { text, secret };
 }
 
-/** The newest counts; the one before it goes on for `overlapMs`, none longer than it would have. */
+/** The newest counts from now on; those before it go on for `overlapMs`, none longer than it would have. */
 export function useNewest(
   secrets: readonly ClientSecret[],
   { nowMs, overlapMs }: { nowMs: number; overlapMs: number },

@@ -96,7 +96,9 @@ export function approve(known: Registration, { by, nowMs }: StepParts): Stepped 
   if (proposal === undefined) return refuse('nothing-to-approve');
   if (isSame(proposal.by, by)) return refuse('same-operator');
   const { document, json, secretOverlapMs } = proposal;
-  const secrets = needsSecret(document) ? useNewest(known.secrets, { nowMs, overlapMs: secretOverlapMs }) : [];
+  const isNewSecret = known.secrets.at(-1)?.isUsable === false;
+  const kept = isNewSecret ? useNewest(known.secrets, { nowMs, overlapMs: secretOverlapMs }) : known.secrets;
+  const secrets = needsSecret(document) ? kept : [];
   const inForce = { document, json };
   return stepTo(changed(known, { inForce, proposal: undefined, approvedBy: actorOf(by), secrets }, nowMs), 'approved');
 }

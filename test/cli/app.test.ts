@@ -227,6 +227,7 @@ test.each([
   ['app list --operator open', 1, 'fix: chmod 600 '],
   ['app list --operator empty', 1, 'fix: write into it what `eastwest operator add` printed'],
   ['app list --operator wrong', 1, 'unknown-credential'],
+  ['app list --operator ewo1.0123456789abcdef.x', 1, 'error: that is a credential, which the command line'],
   ['operator add alice', 2, '--role is missing'],
   ['operator add alice --role root', 1, 'write roles, of registrar, approver, auditor, admin'],
   ['operator remove alice', 1, 'there is no operator of this name: see `eastwest operator list`'],

@@ -158,3 +158,13 @@ test.each([
   );
   expect(reply).toEqual({ problem: expect.stringContaining('it has no secret'), secret: '', state: '' });
 });
+
+test('an approval that is about something else ends no secret', async () => {
+  const { stage, secret: first } = await openStageWith(clientText('billing', held));
+  await stage.change('Client/billing', 'approve', 'bob');
+  const { secret: second } = await rotate(stage, 86_400_000);
+  await stage.change('Client/billing', 'approve', 'bob');
+  await stage.register([clientText('billing', { ...held, roles: ['a'] })]);
+  await stage.change('Client/billing', 'approve', 'bob');
+  expect([first, second].map((each) => verdict(stage, 'billing', each))).toEqual(['accepted', 'accepted']);
+});

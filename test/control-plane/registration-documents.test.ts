@@ -142,6 +142,12 @@ describe('a client with keys of its own (S32)', () => {
     ['use: enc', { ...key, use: 'enc' }, /write sig, or leave it out/],
     ['a point that is not on its curve', { ...key, y: key.x }, /is no key that can be used/],
     ['a short RSA key', { ...rsaJwk(1024), kid: 'k', alg: 'RS256' }, /has 1024 bits/],
+    [
+      'an exponent by which anybody signs',
+      { ...rsaJwk(2048), e: 'AQ', kid: 'k', alg: 'RS256' },
+      /has another exponent/,
+    ],
+    ['the exponent 3', { ...rsaJwk(2048), e: 'Aw', kid: 'k', alg: 'RS256' }, /has another exponent/],
     ['EdDSA', { kty: 'OKP', crv: 'Ed25519', x: 'aaaa', kid: 'k', alg: 'EdDSA' }, /write an EC or RSA key/],
   ])('with %s', (_name, jwk, expected) => {
     const found = verdict(clientText('billing', { ...jwt, jwks: { keys: [jwk] } }));

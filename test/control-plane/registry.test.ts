@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { maxTokenLifeMs } from '#control-plane/registry/model.ts';
 import type { RegistryNews } from '#control-plane/registry/registry.ts';
 import { clientText, openRegistryStage, serviceText, startMs } from '#support/registrations.ts';
@@ -13,7 +14,7 @@ describe('what the token service asks', () => {
     await stage.register([serviceText(), clientText(), clientText(cart, { authentication: 'svid' })]);
     const { registry } = stage.administration;
     expect(registry.client('billing')).toMatchObject({ ok: true, value: { name: 'billing', tenant: 'shop' } });
-    expect(registry.clientBySpiffeId(cart as never)).toMatchObject({ ok: true, value: { name: cart } });
+    expect(registry.clientBySpiffeId(cart as SpiffeId)).toMatchObject({ ok: true, value: { name: cart } });
     expect(registry.service('payments')).toMatchObject({
       ok: true,
       value: { scopes: new Set(['payments.read', 'payments.write']) },
@@ -225,6 +226,18 @@ describe('a name that was deleted (A72)', () => {
     const later = await stage.register([clientText(name, spec)]);
     expect(later.problems).toEqual([]);
     expect((await stage.find(`Client/${name}`)).id).not.toBe(id); // whoever denied the old one did not deny this (A71)
+  });
+
+  test('of a workload is held until its last SVID has ended, though SVIDs are shorter now', async () => {
+    const stage = openRegistryStage();
+    const [spiffeId, notAfterMs] = [cart as SpiffeId, startMs + 86_400_000];
+    await stage.store.write((writer) => {
+      writer.addWorkload({ name: 'cart', namespace: 'default', spiffeId });
+      writer.addCertificate({ serial: 'a', spiffeId, keyThumbprint: 'k', issuedAtMs: 0, notAfterMs });
+    });
+    await stage.register([serviceText(), clientText(cart, { authentication: 'svid' })]);
+    const { heldUntilMs } = await stage.change(`Client/${cart}`, 'delete');
+    expect(heldUntilMs).toBe(notAfterMs + maxTokenLifeMs + 60_000);
   });
 
   test('that never was in force is free at once', async () => {
