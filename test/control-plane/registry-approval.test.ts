@@ -76,6 +76,21 @@ describe('two people (S19, S36)', () => {
     expect((await stage.register([clientText()], 'root')).documents[0]).toMatchObject({ outcome: 'registered' });
   });
 
+  test('what an admin registered without approval, only an admin widens so; a registrar proposes, and narrows', async () => {
+    const stage = await openStaffedStage();
+    await stage.register([clientText()]);
+    const wider = { roles: ['root'] };
+    const { problems } = await stage.register([clientText('billing', wider)], 'alice');
+    expect(problems[0]).toMatchObject({ path: 'spec.approval' });
+    const proposed = await stage.register([clientText('billing', { ...wider, ...held })], 'alice');
+    expect(proposed.documents[0]?.outcome).toBe('proposed');
+    expect(inForce(stage)).toMatchObject({ roles: new Set() });
+    const narrower = await stage.register([clientText('billing', { maxLifetime: '1m' })], 'alice');
+    expect(narrower.documents[0]?.outcome).toBe('changed');
+    expect((await stage.register([clientText('billing', wider)])).documents[0]?.outcome).toBe('changed');
+    expect(inForce(stage)).toMatchObject({ roles: new Set(['root']) });
+  });
+
   test('what widens waits, and what was in force goes on; what narrows counts at once', async () => {
     const stage = await openStaffedStage();
     await stage.register([clientText('billing', held)], 'alice');
