@@ -1,17 +1,12 @@
-import { readPoliciesInSteps, type readPolicies } from '#policy/documents.ts';
+import { readInTurns } from '#control-plane/read-in-turns.ts';
+import { readPoliciesInSteps } from '#policy/documents.ts';
 import type { PolicyDocument as ReadDocument } from '#policy/model.ts';
 import { policyKey, type PolicyDocument } from '#proto/messages.ts';
 import type { PolicyFile, PolicyProblem } from '#proto/policy-messages.ts';
-import { cutDocuments } from '#runtime/documents.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 
 /** So that one always fits into a message to an agent. */
 export const maxPolicyBytes = 128 * 1024;
-
-/** As it is written, with comments: it is read in one turn. */
-const maxPolicyLength = 256 * 1024;
-/** What takes about 10 ms to read. */
-const lengthPerTurn = 10 * 1024;
 
 /** A document that may be applied, and where it was written. */
 export interface ReadPolicy extends PolicyDocument {
@@ -35,7 +30,7 @@ export async function readFiles(
   const problems: PolicyProblem[] = [];
   const policies = new Map<string, ReadPolicy>();
   for (const { name: file, text } of files) {
-    const read = await readInTurns(text, file);
+    const read = await readInTurns(text, file, readPoliciesInSteps);
     if (!read.ok) problems.push(...read.reason);
     for (const { document, raw, ...place } of read.ok ? read.value : []) {
       const { kind, namespace, name } = document;
@@ -46,24 +41,6 @@ export async function readFiles(
     }
   }
   return problems.length > 0 ? refuse(problems) : ok([...policies.values()]);
-}
-
-async function readInTurns(text: string, file: string): Promise<ReturnType<typeof readPolicies>> {
-  const tooLong = [...cutDocuments(text)].find((piece) => piece.text.length > maxPolicyLength);
-  if (tooLong !== undefined) {
-    const problem = `is a document of ${tooLong.text.length} characters; ${maxPolicyLength} are allowed: write several`;
-    return refuse([{ file, line: tooLong.linesBefore + 1, column: 1, path: '', problem }]);
-  }
-  const steps = readPoliciesInSteps(text, file);
-  for (let length = lengthPerTurn; ;) {
-    if (length >= lengthPerTurn) {
-      length = 0;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    length += step.value;
-  }
 }
 
 function problemOf(policy: ReadPolicy, earlier: ReadPolicy | undefined): string | undefined {

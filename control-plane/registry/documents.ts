@@ -2,11 +2,11 @@ import type { z } from 'zod';
 import { membersOf } from '#policy/schema-fields.ts';
 import {
   issuesOf,
-  readEach,
+  readAtOnce,
+  readInSteps,
   valueProblems,
-  type FileProblem,
   type Issue,
-  type RawDocument,
+  type ReadDocuments,
 } from '#policy/schema-issues.ts';
 import { closest } from '#runtime/closest.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
@@ -23,11 +23,16 @@ const kinds: Readonly<Record<string, z.ZodType<RegistryDocument>>> = {
  * Reads registrations out of YAML (or JSON) with any number of documents, at most 1 MiB. Refuses with every problem in them,
  * and repairs none.
  */
-export function readRegistrations(
+export function readRegistrations(text: string, file: string): ReadDocuments<RegistryDocument> {
+  return readAtOnce(readRegistrationsInSteps(text, file));
+}
+
+/** The same, document by document, for who has other things to do in between. Each step tells how many characters it was. */
+export function readRegistrationsInSteps(
   text: string,
   file: string,
-): Result<readonly RawDocument<RegistryDocument>[], readonly FileProblem[]> {
-  return readEach<RegistryDocument>(text, file, { judge, nameOf: registryKey });
+): Generator<number, ReadDocuments<RegistryDocument>> {
+  return readInSteps<RegistryDocument>(text, file, { judge, nameOf: registryKey });
 }
 
 /** Reads one registration out of the JSON of a document that was read before. */

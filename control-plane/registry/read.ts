@@ -1,37 +1,29 @@
-import type { FileProblem, RawDocument } from '#policy/schema-issues.ts';
-import { pathText, type Issue } from '#policy/schema-issues.ts';
+import { readInTurns } from '#control-plane/read-in-turns.ts';
+import { pathText, type FileProblem, type Issue, type RawDocument } from '#policy/schema-issues.ts';
 import type { PolicyFile } from '#proto/policy-messages.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
-import { readRegistrations } from './documents.ts';
+import { readRegistrationsInSteps } from './documents.ts';
 import { registryKey, type RegistryDocument, type WrittenDocument } from './model.ts';
-
-/** A thousand audiences with names of 100 letters. */
-const maxDocumentBytes = 256 * 1024;
 
 /** A document that somebody wants registered, and where it was written. */
 export interface WantedDocument extends WrittenDocument {
   problemAt(issue: Issue): FileProblem;
 }
 
-/** All files, or every problem of every file: also one name in two of them. Others have their turn between two files. */
+/** All files, or every problem of every file: also one name in two of them. Others have their turn every 10 ms or so. */
 export async function readWanted(
   files: readonly PolicyFile[],
 ): Promise<Result<readonly WantedDocument[], readonly FileProblem[]>> {
   const problems: FileProblem[] = [];
   const wanted = new Map<string, WantedDocument>();
   for (const { name: file, text } of files) {
-    await new Promise((resolve) => setImmediate(resolve));
-    const read = readRegistrations(text, file);
+    const read = await readInTurns(text, file, readRegistrationsInSteps);
     if (!read.ok) problems.push(...read.reason);
     for (const raw of read.ok ? read.value : []) {
       const document = wantedOf(raw, file);
       const key = registryKey(document.document);
-      const bytes = Buffer.byteLength(document.json);
       if (wanted.has(key))
         problems.push(document.problemAt([['metadata', 'name'], `there are two of ${key}: keep one`]));
-      if (bytes > maxDocumentBytes) {
-        problems.push(document.problemAt([[], `has ${bytes} bytes; ${maxDocumentBytes} are allowed`]));
-      }
       wanted.set(key, document);
     }
   }

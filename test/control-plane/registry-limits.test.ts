@@ -32,6 +32,20 @@ test('there is room for 20,000 registrations, all of which are in memory (A70)',
   });
 });
 
+test('others have their turns while many documents are read', async () => {
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns += 1;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  const texts = Array.from({ length: 1_000 }, (_none, n) => clientText(`c${n}`));
+  expect(await wantedOf(...texts)).toHaveLength(1_000);
+  isOver = true;
+  expect(turns).toBeGreaterThan(15); // 250 KiB of text
+});
+
 test('a document of more than 256 KiB is refused', async () => {
   const name = (n: number) => `${n}`.padEnd(120, 'x');
   const scopes = Array.from({ length: 18 }, (_none, n) => name(n));
