@@ -46,6 +46,7 @@ function meshOf(read: MeshDocument): Mesh {
       calls: each.calls.map((call) => callOf(read, call)),
     })),
     traffic: read.traffic.map(({ url, perSecond, deadline }) => ({ url, perSecond, deadlineMs: deadline })),
+    admit: read.admit,
     accessLog: read.accessLog,
   });
 }

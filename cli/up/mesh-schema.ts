@@ -63,6 +63,7 @@ export const meshDocument = z.strictObject({
     .default(3_600_000),
   workloads: z.array(workload, 'list the workloads').min(1, 'list at least one workload').max(64),
   traffic: z.array(traffic).max(16).default([]),
+  admit: z.enum(['calls', 'policies'], 'write calls or policies').default('calls'),
   accessLog: z.boolean('write true or false').default(true),
 });
 

@@ -8,6 +8,8 @@ export interface Mesh {
   readonly workloads: readonly MeshWorkload[];
   readonly traffic: readonly TrafficSpec[];
   /** Whether agents write access logs. */
+  /** Who lets in: the `calls` of each caller, beside policies; or policies alone. */
+  readonly admit: 'calls' | 'policies';
   readonly accessLog: boolean;
 }
 

@@ -129,6 +129,7 @@ function agentConfig({ mesh, workload, controlPlane }: Placed, addresses: Addres
 
 /** Who may call this port: exactly those that say so in `calls`. */
 function callersOf(mesh: Mesh, to: string, { port }: MeshPort): readonly string[] {
+  if (mesh.admit === 'policies') return [];
   return mesh.workloads
     .filter(({ calls }) => calls.some((call) => call.to === to && call.port === port))
     .map(({ name }) => name);

@@ -24,6 +24,7 @@ describe('a mesh file', () => {
         trustDomain: 'shop.example',
         svidLifeMs: 3_600_000,
         traffic: [],
+        admit: 'calls',
         accessLog: true,
         workloads: [
           {

@@ -114,6 +114,20 @@ describe('the plan of a mesh', () => {
     ]);
   });
 
+  test('lets in whom the calls name, or with `admit: policies` nobody: the apps may dial all the same', () => {
+    const text = (admit: string): string => `name: a
+${admit}workloads:
+  - { name: cart, run: [a], calls: [{ to: prices, listen: 7102 }] }
+  - { name: prices, run: [a], listens: [{ port: 7002 }] }
+`;
+    const agents = (admit: string) =>
+      planOf(text(admit)).workloads.map(({ agentConfig }) => JSON.parse(agentConfig) as Record<string, never>);
+    const allowed = (admit: string): unknown => agents(admit)[1]?.['inbound'];
+    expect(allowed('')).toMatchObject({ ports: [{ allow: ['spiffe://a.example/ns/default/sa/cart'] }] });
+    expect(allowed('admit: policies\n')).toMatchObject({ ports: [{ allow: [] }] });
+    expect(agents('admit: policies\n')[0]?.['outbound']).toMatchObject({ upstreams: [{ workload: 'prices' }] });
+  });
+
   test('gives each agent as many workers as the file says', () => {
     expect(configs.map(({ workers }) => workers)).toEqual([1, 1, 1, 3]);
   });
