@@ -2,9 +2,10 @@ import { join, resolve } from 'node:path';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { trustBundleToPem, type TrustBundle } from '#certs/trust-bundle.ts';
 import { serveAdmin } from '#proto/admin.ts';
-import { serveMesh } from '#proto/mesh-server.ts';
+import { serveMesh, type MeshHandlers } from '#proto/mesh-server.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 import type { Emit } from '#runtime/log.ts';
+import { refuse } from '#runtime/result.ts';
 import { createAdminHandlers } from './api/admin.ts';
 import { openAdministration } from './api/administration.ts';
 import { openAuthority } from './ca/authority.ts';
@@ -87,7 +88,7 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
   const mesh = await serveMesh({
     listen: config.listen,
     identity,
-    handlers: { issueCertificate, watch: (call) => hub.watch(call) },
+    handlers: { issueCertificate, watch: (call) => hub.watch(call), exchangeToken },
     onFault,
     clock,
   });
@@ -121,6 +122,9 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
     close: () => running.disposeAsync(),
   };
 }
+
+const exchangeToken: MeshHandlers['exchangeToken'] = () =>
+  Promise.resolve(refuse({ code: 'permission-denied', reason: 'no-token-service' }));
 
 /** Runs until the signal aborts. */
 type Loop = (signal: AbortSignal) => Promise<never>;

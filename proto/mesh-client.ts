@@ -17,6 +17,12 @@ import {
 } from './messages.ts';
 import type { PinnedServer } from './pinned-tls.ts';
 import type { Refusal } from './refusal.ts';
+import {
+  encodeExchangeTokenRequest,
+  parseExchangeTokenResponse,
+  type ExchangeTokenRequest,
+  type ExchangeTokenResponse,
+} from './token-messages.ts';
 
 export interface MeshClientOptions extends PinnedServer {
   /** `host:port` of the control plane; an IPv6 host in brackets. */
@@ -32,6 +38,8 @@ export interface MeshClient {
     request: IssueCertificateRequest,
     options: CallOptions,
   ): Promise<Result<IssueCertificateResponse, Refusal>>;
+  /** Needs an identity: the token is its workload's, and bound to its SVID. Throws as `issueCertificate` does. */
+  exchangeToken(request: ExchangeTokenRequest, options: CallOptions): Promise<Result<ExchangeTokenResponse, Refusal>>;
   /** Needs an identity. The stream ends when that identity's SVID expires, the signal aborts or the control plane stops. */
   watch(signal: AbortSignal): WatchStream;
   close(): void;
@@ -57,6 +65,10 @@ export function createMeshClient(options: MeshClientOptions): MeshClient {
         callOptions,
       );
       return reply.ok ? ok(readable(parseIssueCertificateResponse(reply.value))) : reply;
+    },
+    async exchangeToken(request, callOptions) {
+      const reply = await channel.unary(meshPaths.exchangeToken, encodeExchangeTokenRequest(request), callOptions);
+      return reply.ok ? ok(readable(parseExchangeTokenResponse(reply.value))) : reply;
     },
     watch(signal) {
       const stream = channel.duplex(meshPaths.watch, signal);

@@ -21,6 +21,12 @@ import {
 import { identityOptions, type TlsIdentity } from './pinned-tls.ts';
 import type { Refusal } from './refusal.ts';
 import { startServer, type CallContext, type PeerChain } from './server.ts';
+import {
+  encodeExchangeTokenResponse,
+  parseExchangeTokenRequest,
+  type ExchangeTokenRequest,
+  type ExchangeTokenResponse,
+} from './token-messages.ts';
 
 /** Who calls, judged anew at each call: the certificate of an old connection may have expired since. */
 export type Peer =
@@ -44,6 +50,10 @@ export interface MeshHandlers {
     peer: Peer,
   ): Promise<Result<IssueCertificateResponse, Refusal>>;
   watch(call: WatchCall): Promise<Result<void, Refusal>>;
+  exchangeToken(
+    request: Result<ExchangeTokenRequest, 'malformed'>,
+    peer: Peer,
+  ): Promise<Result<ExchangeTokenResponse, Refusal>>;
 }
 
 /** What the server shows, and what it judges callers by. */
@@ -76,6 +86,10 @@ export async function serveMesh(options: ServeMeshOptions): Promise<MeshServer> 
       async [meshPaths.issueCertificate](bytes, call) {
         const response = await handlers.issueCertificate(parseIssueCertificateRequest(bytes), judge.peerOf(call));
         return response.ok ? ok(encodeIssueCertificateResponse(response.value)) : response;
+      },
+      async [meshPaths.exchangeToken](bytes, call) {
+        const response = await handlers.exchangeToken(parseExchangeTokenRequest(bytes), judge.peerOf(call));
+        return response.ok ? ok(encodeExchangeTokenResponse(response.value)) : response;
       },
     },
     duplex: {

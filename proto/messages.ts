@@ -3,6 +3,7 @@ import { parseSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import { createTrustBundle, type TrustBundle } from '#certs/trust-bundle.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import * as tables from './tables.ts';
+import { toTokenIssuers, type TokenIssuer } from './token-messages.ts';
 import { decode, encode, type Decoded } from './wire.ts';
 
 /** No answer is larger. */
@@ -26,6 +27,7 @@ export const workloadNameForm = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 export const meshPaths = {
   issueCertificate: '/eastwest.mesh.v1.Mesh/IssueCertificate',
   watch: '/eastwest.mesh.v1.Mesh/Watch',
+  exchangeToken: '/eastwest.mesh.v1.Mesh/ExchangeToken',
 } as const;
 
 const maxUpstreams = 1000;
@@ -51,6 +53,7 @@ export type MessageProblem =
   | 'bad-policy-part'
   | 'text-too-long'
   | 'too-many-items'
+  | 'bad-token-issuer'
   | 'unknown-kind';
 
 export type Parsed<T> = Result<T, MessageProblem>;
@@ -123,7 +126,8 @@ export type WatchResponse =
   | { readonly kind: 'trust-bundle'; readonly version: number; readonly trustBundle: TrustBundle }
   | { readonly kind: 'workloads'; readonly version: number; readonly workloads: readonly Workload[] }
   | { readonly kind: 'settings'; readonly version: number; readonly svidLifeMs: number }
-  | { readonly kind: 'policies'; readonly version: number; readonly policies: PoliciesPart };
+  | { readonly kind: 'policies'; readonly version: number; readonly policies: PoliciesPart }
+  | { readonly kind: 'token-keys'; readonly version: number; readonly issuers: readonly TokenIssuer[] };
 
 export function encodeWatchRequest(request: WatchRequest): Buffer {
   const { kind, ...fields } = request;
@@ -178,6 +182,8 @@ export function encodeWatchResponse(response: WatchResponse): Buffer {
       return encode(tables.watchResponse, { version, settings: { svidLifeMs: response.svidLifeMs } });
     case 'policies':
       return encode(tables.watchResponse, { version, policies: response.policies });
+    case 'token-keys':
+      return encode(tables.watchResponse, { version, tokenKeys: { issuers: response.issuers } });
   }
 }
 
@@ -185,7 +191,7 @@ export function encodeWatchResponse(response: WatchResponse): Buffer {
 export function parseWatchResponse(bytes: Uint8Array): Parsed<WatchResponse> {
   const decoded = decode(tables.watchResponse, bytes);
   if (!decoded.ok) return decoded;
-  const { version, trustBundle, workloads, settings, policies } = decoded.value;
+  const { version, trustBundle, workloads, settings, policies, tokenKeys } = decoded.value;
   if (version < 1) return refuse('bad-version');
   if (trustBundle !== undefined) {
     const bundle = toTrustBundle(trustBundle);
@@ -198,6 +204,10 @@ export function parseWatchResponse(bytes: Uint8Array): Parsed<WatchResponse> {
   if (policies !== undefined) {
     const part = toPoliciesPart(policies);
     return part.ok ? ok({ kind: 'policies', version, policies: part.value }) : part;
+  }
+  if (tokenKeys !== undefined) {
+    const issuers = toTokenIssuers(tokenKeys);
+    return issuers.ok ? ok({ kind: 'token-keys', version, issuers: issuers.value }) : issuers;
   }
   if (settings === undefined) return refuse('unknown-kind');
   if (settings.svidLifeMs <= 0) return refuse('bad-time');

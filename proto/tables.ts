@@ -39,12 +39,31 @@ export const policies = {
   documents: many(5, policyDocument),
   gone: many(6, policyRef),
 };
+export const tokenIssuer = { issuer: one(1, 'string'), jwks: one(2, 'string'), version: one(3, 'uint64') };
+export const tokenKeys = { issuers: many(1, tokenIssuer) };
+export const exchangeTokenRequest = {
+  audience: one(1, 'string'),
+  scopes: many(2, 'string'),
+  subjectToken: one(3, 'string'),
+  subjectTokenType: one(4, 'string'),
+  requestedTokenType: one(5, 'string'),
+};
+export const exchangeTokenResponse = {
+  token: one(1, 'string'),
+  issuedTokenType: one(2, 'string'),
+  scopes: many(3, 'string'),
+  issuedAtMs: one(4, 'int64'),
+  expiresAtMs: one(5, 'int64'),
+  error: one(6, 'string'),
+  errorDescription: one(7, 'string'),
+};
 export const watchResponse = {
   version: one(1, 'uint64'),
   trustBundle: choice(2, trustBundle),
   workloads: choice(3, workloads),
   settings: choice(4, settings),
   policies: choice(5, policies),
+  tokenKeys: choice(6, tokenKeys),
 };
 
 export const createJoinTokenRequest = {

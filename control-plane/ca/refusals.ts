@@ -44,6 +44,7 @@ export function issueRefusal(reason: IssueRefusalReason, retryAfterMs: number): 
     case 'bad-time':
     case 'bad-policy-name':
     case 'bad-policy-part':
+    case 'bad-token-issuer':
     case 'text-too-long':
     case 'too-many-items':
     case 'unknown-kind':

@@ -3,17 +3,12 @@ import { connect as connectTcp, createServer, type AddressInfo } from 'node:net'
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { describe, expect, test } from 'vitest';
-import { createIssuer, issueSvid } from '#certs/issue-svid.ts';
-import { exportSpki, generateKeyPair, generateSerial } from '#certs/keys.ts';
-import { parseSpiffeId } from '#certs/spiffe-id.ts';
-import { verifySvid } from '#certs/verify-svid.ts';
-import { createMeshClient, type MeshClient, type MeshClientOptions } from '#proto/mesh-client.ts';
 import { meshPaths } from '#proto/messages.ts';
-import type { TlsIdentity } from '#proto/pinned-tls.ts';
 import { systemClock } from '#runtime/system-clock.ts';
 import { createFakeClock } from '#support/fake-clock.ts';
-import { startFakeControlPlane, type FakeControlPlane } from '#support/fake-control-plane.ts';
-import { createTestCa, type CertificateRecipe, type TestAuthority } from '#support/test-ca.ts';
+import { startFakeControlPlane } from '#support/fake-control-plane.ts';
+import { clientOf, identityOf } from '#support/mesh-clients.ts';
+import { createTestCa, type CertificateRecipe } from '#support/test-ca.ts';
 
 const nowMs = systemClock.now();
 const request = {
@@ -22,35 +17,6 @@ const request = {
 } as const;
 const signal = new AbortController().signal;
 const options = { deadlineMs: 5000, signal };
-
-function clientOf(fake: FakeControlPlane, changes: Partial<MeshClientOptions> = {}): MeshClient & Disposable {
-  const client = createMeshClient({
-    address: fake.address,
-    expectedServer: fake.spiffeId,
-    bundle: () => fake.bundle,
-    clock: systemClock,
-    ...changes,
-  });
-  return Object.assign(client, { [Symbol.dispose]: () => client.close() });
-}
-
-async function identityOf(ca: TestAuthority, lifeMs = 60_000): Promise<TlsIdentity> {
-  const issuing = ca.intermediate();
-  const id = parseSpiffeId(`spiffe://${ca.trustDomain}/ns/default/sa/prices`);
-  if (!id.ok) throw new Error(id.reason);
-  const { publicKey, privateKey } = await generateKeyPair();
-  const order = {
-    spiffeId: id.value,
-    spkiDer: exportSpki(publicKey),
-    issuedAtMs: systemClock.now(),
-    lifeMs,
-    serial: generateSerial(),
-  };
-  const leaf = await issueSvid(order, createIssuer(issuing.der, issuing.keys.privateKey));
-  const svid = verifySvid([leaf, ...issuing.chainDer], { bundle: ca.bundle, nowMs: systemClock.now() });
-  if (!svid.ok) throw new Error(svid.reason);
-  return { svid: svid.value, privateKey };
-}
 
 const fault = (code: string, message: RegExp | string = /./) => ({ code, message: expect.stringMatching(message) });
 

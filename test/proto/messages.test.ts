@@ -197,7 +197,7 @@ test('policies are a kind of tomorrow for an agent that knows none: it says so, 
   const read = decode(older, bytes);
   expect(read).toEqual({
     ok: true,
-    value: { version: 7, trustBundle: undefined, workloads: undefined, settings: undefined },
+    value: { version: 7, trustBundle: undefined, workloads: undefined, settings: undefined, tokenKeys: undefined },
   });
 });
 

@@ -8,6 +8,7 @@ import { serveMesh, type Peer, type ServerIdentity, type WatchCall } from '#prot
 import type { IssueCertificateRequest, IssueCertificateResponse } from '#proto/issue-messages.ts';
 import type { WatchRequest, WatchResponse } from '#proto/messages.ts';
 import type { Refusal } from '#proto/refusal.ts';
+import type { ExchangeTokenRequest, ExchangeTokenResponse } from '#proto/token-messages.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { aborted } from '#runtime/drain.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
@@ -24,6 +25,11 @@ export type IssueBehaviour =
   | { readonly kind: 'break' }
   /** As `issue`, but only once this promise resolves. */
   | { readonly kind: 'delay'; readonly until: Promise<void> };
+
+export type ExchangeAnswer = (
+  request: ExchangeTokenRequest,
+  peer: Peer,
+) => Promise<Result<ExchangeTokenResponse, Refusal>>;
 
 export interface FakeControlPlaneOptions {
   readonly trustDomain?: string;
@@ -57,6 +63,10 @@ export interface FakeControlPlane extends AsyncDisposable {
   /** Open streams, oldest first. */
   readonly streams: readonly FakeStream[];
   behave(next: IssueBehaviour): void;
+  /** All calls of ExchangeToken, oldest first. */
+  readonly exchangeCalls: readonly { readonly request: ExchangeTokenRequest; readonly peer: Peer }[];
+  /** What answers calls of ExchangeToken from now on; before, they are refused as those of a stranger. */
+  exchangeBy(answer: ExchangeAnswer): void;
   /** What each new stream hears after its first `subscribe`. */
   greet(responses: readonly WatchResponse[]): void;
   /** Resolves at the next stream's first request, at once when there is one already. */
@@ -71,6 +81,8 @@ export async function startFakeControlPlane(options: FakeControlPlaneOptions = {
   const issuing = ca.intermediate();
   const spiffeId = idOf(trustDomain, 'eastwest-system', 'control-plane');
   const issueCalls: { request: IssueCertificateRequest; peer: Peer }[] = [];
+  const exchangeCalls: { request: ExchangeTokenRequest; peer: Peer }[] = [];
+  let exchange: ExchangeAnswer = () => Promise.resolve(ok(strangersAnswer));
   const streams: FakeStream[] = [];
   let waiting: ((stream: FakeStream) => void)[] = [];
   let behaviour: IssueBehaviour = { kind: 'issue' };
@@ -134,10 +146,19 @@ export async function startFakeControlPlane(options: FakeControlPlaneOptions = {
     return ok(undefined);
   }
 
+  async function exchangeToken(
+    request: Result<ExchangeTokenRequest, string>,
+    peer: Peer,
+  ): Promise<Result<ExchangeTokenResponse, Refusal>> {
+    if (!request.ok) return refuse({ code: 'invalid-argument', reason: request.reason });
+    exchangeCalls.push({ request: request.value, peer });
+    return exchange(request.value, peer);
+  }
+
   const mesh = await serveMesh({
     listen: { host: '127.0.0.1', port: options.port ?? 0 },
     identity: serverIdentity(ca, issuing, { clock, recipe: options.server ?? serverRecipe(spiffeId) }),
-    handlers: { issueCertificate, watch },
+    handlers: { issueCertificate, watch, exchangeToken },
     onFault: () => undefined,
     clock,
   });
@@ -148,6 +169,10 @@ export async function startFakeControlPlane(options: FakeControlPlaneOptions = {
     bundle: ca.bundle,
     spiffeId,
     issueCalls,
+    exchangeCalls,
+    exchangeBy(answer) {
+      exchange = answer;
+    },
     streams,
     behave(next) {
       behaviour = next;
@@ -164,6 +189,7 @@ export async function startFakeControlPlane(options: FakeControlPlaneOptions = {
   };
 }
 
+const strangersAnswer = { kind: 'refused', error: 'invalid_client', description: 'not registered' } as const;
 const serverRecipe = (id: string): CertificateRecipe => ({ names: [{ kind: 'uri', text: id }] });
 
 function idOf(trustDomain: string, namespace: string, account: string): SpiffeId {
