@@ -2,7 +2,7 @@ import { ok, refuse, type Result } from '#runtime/result.ts';
 import * as tables from './tables.ts';
 import { decode, encode, type Decoded } from './wire.ts';
 
-/** Between agents and the control plane's security token service; see docs/adr/0018. */
+/** Between agents and the control plane's security token service; see docs/adr/0019. */
 
 const maxIssuers = 16;
 const maxIssuerLength = 2048;
