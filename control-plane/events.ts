@@ -61,6 +61,14 @@ export type ControlPlaneEvent =
       operator: string;
       repeats: number;
     }
+  | {
+      event: 'signing-key.changed';
+      kid: string;
+      change: 'published' | 'signs' | 'retired' | 'dropped' | 'revoked';
+    }
+  | { event: 'signing-keys.rotation-failed'; error: unknown }
+  | { event: 'tokens.issued'; client: string; audience: string; grant: string; count: number }
+  | { event: 'token.refused'; reason: string; detail: string; client: string; audience: string; peer: string }
   | { event: 'request.failed'; error: unknown };
 
 export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Level>> = {
@@ -86,6 +94,10 @@ export const controlPlaneLevels: Readonly<Record<ControlPlaneEvent['event'], Lev
   'registration.unreadable': 'error',
   'operator.changed': 'info',
   'administration.refused': 'warn',
+  'signing-key.changed': 'info',
+  'signing-keys.rotation-failed': 'error',
+  'tokens.issued': 'debug',
+  'token.refused': 'warn',
   'request.failed': 'error',
 };
 
@@ -98,4 +110,5 @@ export const floodableEvents: ReadonlySet<ControlPlaneEvent['event']> = new Set(
   'watch.not-applied',
   'endpoints.changed',
   'endpoints.refused',
+  'token.refused',
 ]);

@@ -75,7 +75,11 @@ export function revokeKid(ring: KeyRing, kid: string): KeyRing {
 
 /** Of the document for verifiers. */
 export function publishedKids(ring: KeyRing): readonly string[] {
-  return [ring.next, ring.current, ...ring.previous].filter((key) => key !== undefined).map((key) => key.kid);
+  return publishedKeys(ring).map((key) => key.kid);
+}
+
+export function publishedKeys(ring: KeyRing): readonly RingKey[] {
+  return [ring.next, ring.current, ...ring.previous].filter((key) => key !== undefined);
 }
 
 export interface DueMove {

@@ -82,6 +82,34 @@ export type AuditEntry =
       readonly operatorId: string;
     }
   | {
+      readonly kind: 'signing-key-changed';
+      readonly kid: string;
+      readonly change: 'published' | 'signs' | 'retired' | 'dropped' | 'revoked';
+      /** Who revoked it; empty: its time had come. */
+      readonly operator: string;
+      readonly operatorId: string;
+    }
+  | {
+      readonly kind: 'tokens-issued';
+      /** client_id */
+      readonly client: string;
+      readonly audience: string;
+      readonly scopes: readonly string[];
+      readonly grant: string;
+      /** How many tokens this record stands for: those of some seconds are gathered. */
+      readonly count: number;
+    }
+  | {
+      readonly kind: 'token-refused';
+      readonly reason: string;
+      readonly detail: string;
+      /** A client_id that is registered; empty: nobody that we know. */
+      readonly client: string;
+      readonly audience: string;
+      readonly peer: string;
+      readonly repeats: number;
+    }
+  | {
       readonly kind: 'administration-refused';
       readonly action: string;
       /** What it was about, e.g. `Client/cart`; empty: nothing in particular. */

@@ -118,6 +118,22 @@ const migrations: readonly string[] = [
     added_at_ms INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE signing_keys (
+    kid TEXT PRIMARY KEY,
+    sealed_key BLOB NOT NULL,
+    published_at_ms INTEGER NOT NULL,
+    signs_from_ms INTEGER,
+    retired_at_ms INTEGER
+  ) STRICT;
+  CREATE TABLE signing_key_version (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    version INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO signing_key_version VALUES (1, 0);
+  CREATE TRIGGER signing_key_version_only_grows BEFORE UPDATE ON signing_key_version WHEN NEW.version <= OLD.version
+    BEGIN SELECT RAISE(ABORT, 'the version of signing keys only grows'); END;
+  `,
 ];
 
 /** Brings the schema to this program's version, each step in a transaction of its own. */

@@ -4,6 +4,7 @@ import { beforeFirst, nextAuditRow, type AuditRow } from '#control-plane/audit/r
 import { Fault } from '#runtime/fault.ts';
 import { portProtocols } from '#proto/messages.ts';
 import { prepareRegistrationStatements } from './registration-statements.ts';
+import { prepareSigningKeyStatements } from './signing-key-statements.ts';
 import type { RegisteredWorkload, StoredJoinToken, StoredPolicy, StoredPort, Writer } from './store.ts';
 
 type Row = Record<string, SQLOutputValue>;
@@ -92,6 +93,7 @@ export function prepareStatements(database: DatabaseSync): Writer {
   };
   return {
     ...prepareRegistrationStatements(database),
+    ...prepareSigningKeyStatements(database),
     trustDomain: () => setUp.get()?.['trust_domain'] as string | undefined,
     keyEncryption() {
       const row = setUp.get();

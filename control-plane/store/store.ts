@@ -2,6 +2,7 @@ import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { DeclaredPort, Endpoint, PolicyDocument, PolicyRef } from '#proto/messages.ts';
 import type { AuditEntry, AuditRow } from '#control-plane/audit/record.ts';
 import type { RegistrationReader, RegistrationWriter } from './registrations.ts';
+import type { SigningKeyReader, SigningKeyWriter } from './signing-keys.ts';
 
 export type AuthorityKind = 'root' | 'intermediate';
 
@@ -60,7 +61,7 @@ export interface StoredPolicy extends PolicyDocument {
 }
 
 /** What can be asked at any time. */
-export interface Reader extends RegistrationReader {
+export interface Reader extends RegistrationReader, SigningKeyReader {
   trustDomain(): string | undefined;
   keyEncryption(): KeyEncryption | undefined;
   /** Oldest first. */
@@ -87,7 +88,7 @@ export interface Reader extends RegistrationReader {
 }
 
 /** What a write job may do; reads within it see its own writes. */
-export interface Writer extends Reader, RegistrationWriter {
+export interface Writer extends Reader, RegistrationWriter, SigningKeyWriter {
   setUp(trustDomain: string, keyEncryption: KeyEncryption): void;
   addAuthority(authority: StoredAuthority): void;
   addWorkload(workload: Pick<RegisteredWorkload, 'name' | 'namespace' | 'spiffeId'>): void;

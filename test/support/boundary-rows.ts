@@ -36,7 +36,7 @@ export const roomRows: readonly RoomRow[] = [
   },
   {
     of: 'control-plane/',
-    mayImport: ['certs/', 'policy/', 'proto/', 'runtime/'],
+    mayImport: ['certs/', 'policy/', 'proto/', 'runtime/', 'tokens/'],
     because: 'agent and control plane are separate programs; they meet on the wire, in proto',
   },
   {
