@@ -2,6 +2,7 @@ import { appCommands } from './app/commands.ts';
 import { dataDir, operatorFile, stateDir, type Command } from './command.ts';
 import { operatorCommands } from './operator/commands.ts';
 import { policyCommands } from './policy/commands.ts';
+import { stsCommands } from './sts/commands.ts';
 
 /** Every command there is. Help, parsing and the suggestions for typos are made from this list. */
 export const commands: readonly Command[] = [
@@ -82,6 +83,7 @@ export const commands: readonly Command[] = [
   ...policyCommands,
   ...appCommands,
   ...operatorCommands,
+  ...stsCommands,
   {
     name: 'audit',
     summary: 'print the audit log of the control plane, and check that its chain is unbroken',

@@ -4,12 +4,21 @@ import { readDocument } from '#runtime/documents.ts';
 import type { Level } from '#runtime/log.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { RateLimit } from './limits.ts';
+import { maxTokenLifeMs } from './registry/model.ts';
 
 /** Where the key that encrypts the CA's keys comes from. `generated`: a file in the data directory, made at first start. */
 export type KeySource =
   | { readonly kind: 'generated' }
   | { readonly kind: 'key-file'; readonly path: string }
   | { readonly kind: 'passphrase-file'; readonly path: string };
+
+export interface TokensConfig {
+  /** An https URL; `iss` of every token, byte for byte. */
+  readonly issuer: string;
+  readonly lifeMs: number;
+  /** How long a key signs. */
+  readonly keyLifeMs: number;
+}
 
 export interface ControlPlaneConfig {
   readonly trustDomain: string;
@@ -20,11 +29,17 @@ export interface ControlPlaneConfig {
   readonly keySource: KeySource;
   /** Folder whose `*.yaml` files are policies of the mesh; undefined: only the operator applies them. */
   readonly policies: string | undefined;
+  /** Undefined: no tokens are issued here. */
+  readonly tokens: TokensConfig | undefined;
   readonly limits: {
     /** Certificates per SPIFFE ID. */
     readonly issuePerIdentity: RateLimit;
     /** Attestations that failed, per address (IPv6: per /64). */
     readonly failedAttestationsPerAddress: RateLimit;
+    /** Requests for tokens, per client. */
+    readonly tokensPerClient: RateLimit;
+    /** Clients that did not prove who they are, per address (IPv6: per /64). */
+    readonly failedClientsPerAddress: RateLimit;
   };
   readonly log: Level;
 }
@@ -55,6 +70,22 @@ const rateLimit = z
 
 const path = z.string().min(1);
 
+/** RFC 8414, section 2. */
+const issuer = z.string().refine((text) => {
+  const url = URL.parse(text);
+  return url?.protocol === 'https:' && !/[?#@*\s]/.test(text) && text.length <= 512;
+}, 'write an https URL without query and fragment, e.g. https://sts.shop.example');
+
+const tokens = z
+  .strictObject({
+    issuer,
+    life: durationMs.refine((ms) => ms >= 1_000 && ms <= maxTokenLifeMs, 'between 1s and 15m').default(300_000),
+    keyLife: durationMs
+      .refine((ms) => ms >= 20_000 && ms <= 90 * 24 * 3_600_000, 'between 20s and 2160h')
+      .default(86_400_000),
+  })
+  .transform(({ issuer: named, life, keyLife }) => ({ issuer: named, lifeMs: life, keyLifeMs: keyLife }));
+
 /** Every setting there is; `docs/reference.md` is checked against it. */
 export const controlPlaneDocument = z
   .strictObject({
@@ -65,10 +96,13 @@ export const controlPlaneDocument = z
     keyFile: path.optional(),
     passphraseFile: path.optional(),
     policies: path.optional(),
+    tokens: tokens.optional(),
     limits: z
       .strictObject({
         issuePerIdentity: rateLimit.default({ burst: 60, perSecond: 5 }),
         failedAttestationsPerAddress: rateLimit.default({ burst: 30, perSecond: 0.5 }),
+        tokensPerClient: rateLimit.default({ burst: 1_000, perSecond: 100 }),
+        failedClientsPerAddress: rateLimit.default({ burst: 30, perSecond: 0.5 }),
       })
       .prefault({}),
     log: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
@@ -98,9 +132,9 @@ export function parseControlPlaneConfig(
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
   const parsed = controlPlaneDocument.safeParse({ ...settings, ...given });
   if (!parsed.success) return refuse(z.prettifyError(parsed.error));
-  const { svidLife, keyFile, passphraseFile, policies, ...rest } = parsed.data;
+  const { svidLife, keyFile, passphraseFile, policies, tokens: issuing, ...rest } = parsed.data;
   const keySource = toKeySource(keyFile, passphraseFile);
-  return ok(Object.freeze({ ...rest, svidLifeMs: svidLife, keySource, policies }));
+  return ok(Object.freeze({ ...rest, svidLifeMs: svidLife, keySource, policies, tokens: issuing }));
 }
 
 function toKeySource(keyFile: string | undefined, passphraseFile: string | undefined): KeySource {

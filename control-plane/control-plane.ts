@@ -2,12 +2,12 @@ import { join, resolve } from 'node:path';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import { trustBundleToPem, type TrustBundle } from '#certs/trust-bundle.ts';
 import { serveAdmin } from '#proto/admin.ts';
-import { serveMesh, type MeshHandlers } from '#proto/mesh-server.ts';
+import { serveMesh } from '#proto/mesh-server.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 import type { Emit } from '#runtime/log.ts';
-import { refuse } from '#runtime/result.ts';
 import { createAdminHandlers } from './api/admin.ts';
 import { openAdministration } from './api/administration.ts';
+import { createExchangeToken } from './api/token-exchange.ts';
 import { openAuthority } from './ca/authority.ts';
 import { createIssueCertificate } from './ca/issue.ts';
 import { issueOwnIdentity, keepIdentity } from './ca/own-identity.ts';
@@ -23,6 +23,7 @@ import { followPolicyFolder } from './policies/folder.ts';
 import { createPolicyKeeper } from './policies/keeper.ts';
 import type { Registry } from './registry/registry.ts';
 import { openStore } from './store/sqlite.ts';
+import { deskOf, openTokenService, tokenKeysOf, type TokenService } from './token-service.ts';
 
 export interface ControlPlaneTools {
   readonly clock: Clock;
@@ -60,7 +61,8 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
   await writeFileAtomically(trustBundlePath, trustBundleToPem(authority.trustBundle), 0o644);
 
   const onFault = (error: unknown): void => emit({ event: 'request.failed', error });
-  const facts = () => ({ trustBundle: authority.trustBundle, svidLifeMs });
+  let tokenService: TokenService | undefined;
+  const facts = () => ({ trustBundle: authority.trustBundle, svidLifeMs, tokenKeys: tokenKeysOf(tokenService, store) });
   const policies = createPolicyFeed(store.policies(), store.policyRevision());
   const declared = createPortBook({ store, clock, emit });
   const hub = createHub({ store, clock, emit, facts, policies, ports: declared });
@@ -77,7 +79,22 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
       hub.policiesChanged();
     },
   });
-  const administration = openAdministration({ store, svidLifeMs, clock, emit, onFault });
+  const administration = openAdministration({
+    store,
+    svidLifeMs,
+    signingKeys: () => tokenService && deskOf(tokenService, hub),
+    clock,
+    emit,
+    onFault,
+  });
+  const { registry } = administration;
+  if (config.tokens !== undefined) {
+    const service = { ...config, tokens: config.tokens };
+    tokenService = await openTokenService({ config: service, store, sealer: unlocked.sealer, registry, clock, emit });
+    tokenService.keys.onChange(() => hub.refreshAll());
+  }
+  const sts = tokenService?.sts;
+  opened.defer(() => sts?.close());
   const issuing = { ...tools, store, authority, svidLifeMs };
   const issueCertificate = createIssueCertificate({
     ...issuing,
@@ -88,7 +105,7 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
   const mesh = await serveMesh({
     listen: config.listen,
     identity,
-    handlers: { issueCertificate, watch: (call) => hub.watch(call), exchangeToken },
+    handlers: { issueCertificate, watch: (call) => hub.watch(call), exchangeToken: createExchangeToken(sts) },
     onFault,
     clock,
   });
@@ -106,6 +123,8 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
   const loops: Loop[] = [
     (signal) => keepIdentity(identity, { ...issuing, present: (next) => mesh.present(next) }, signal),
   ];
+  const rotating = tokenService?.keys;
+  if (rotating !== undefined) loops.push((signal) => rotating.run(signal));
   if (folder !== undefined) {
     loops.push((signal) => followPolicyFolder({ dir: resolve(folder), keeper, clock, emit }, signal));
   }
@@ -122,9 +141,6 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
     close: () => running.disposeAsync(),
   };
 }
-
-const exchangeToken: MeshHandlers['exchangeToken'] = () =>
-  Promise.resolve(refuse({ code: 'permission-denied', reason: 'no-token-service' }));
 
 /** Runs until the signal aborts. */
 type Loop = (signal: AbortSignal) => Promise<never>;

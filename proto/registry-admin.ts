@@ -33,6 +33,8 @@ export function createRegistryClient(channel: Channel): RegistryClient {
     listOperators: asking(methods.listOperators),
     removeOperator: asking(methods.removeOperator),
     audit: asking(methods.audit),
+    signingKeys: asking(methods.signingKeys),
+    revokeSigningKey: asking(methods.revokeSigningKey),
   };
 }
 
@@ -47,6 +49,10 @@ export function registryUnary(handlers: RegistryHandlers): Readonly<Record<strin
     [methods.listOperators.path]: answering(methods.listOperators, (request) => handlers.listOperators(request)),
     [methods.removeOperator.path]: answering(methods.removeOperator, (request) => handlers.removeOperator(request)),
     [methods.audit.path]: answering(methods.audit, (request) => handlers.audit(request)),
+    [methods.signingKeys.path]: answering(methods.signingKeys, (request) => handlers.signingKeys(request)),
+    [methods.revokeSigningKey.path]: answering(methods.revokeSigningKey, (request) =>
+      handlers.revokeSigningKey(request),
+    ),
   };
 }
 

@@ -57,7 +57,7 @@ function namesOf({ credential, name = '', id = '' }: Named): MessageProblem | un
   return isLong ? 'text-too-long' : undefined;
 }
 
-/** Registrations, operators and the audit log; the comments of mesh.proto say what the fields mean. */
+/** Registrations, operators, the audit log and signing keys; the comments of mesh.proto say what the fields mean. */
 export const registryMethods = {
   register: method('Register', { request: tables.registerRequest, response: tables.registerResponse }, namesOf),
   list: method(
@@ -91,6 +91,16 @@ export const registryMethods = {
     namesOf,
   ),
   audit: method('ListAudit', { request: tables.listAuditRequest, response: tables.listAuditResponse }, namesOf),
+  signingKeys: method(
+    'ListSigningKeys',
+    { request: tables.listSigningKeysRequest, response: tables.listSigningKeysResponse },
+    namesOf,
+  ),
+  revokeSigningKey: method(
+    'RevokeSigningKey',
+    { request: tables.revokeSigningKeyRequest, response: tables.revokeSigningKeyResponse },
+    ({ credential, kid }) => namesOf({ credential, id: kid }),
+  ),
 } as const;
 
 type Methods = typeof registryMethods;

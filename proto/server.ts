@@ -58,11 +58,11 @@ const serverOptions: grpc.ServerOptions = {
   'grpc.keepalive_time_ms': 20_000,
   'grpc.keepalive_timeout_ms': 10_000,
 };
-/** An agent has one stream open and asks for a certificate beside it. */
+/** An agent has one stream open, and asks for a certificate and for tokens beside it: at 32 at a time the rest waits in it. */
 const verifiedOptions: grpc.ServerOptions = {
   ...serverOptions,
   'grpc.max_receive_message_length': maxRequestBytes,
-  'grpc.max_concurrent_streams': 4,
+  'grpc.max_concurrent_streams': 32,
   'grpc.max_connection_idle_ms': 600_000,
   'grpc-node.max_session_memory': 16, // MB
 };

@@ -231,3 +231,27 @@ export const listAuditRequest = {
 };
 export const auditRecord = { seq: one(1, 'uint64'), body: one(2, 'string'), hash: one(3, 'bytes') };
 export const listAuditResponse = { records: many(1, auditRecord), nextAfterSeq: one(2, 'uint64') };
+
+export const listSigningKeysRequest = { credential: one(1, 'string') };
+export const signingKey = {
+  kid: one(1, 'string'),
+  state: one(2, 'string'),
+  publishedAtMs: one(3, 'int64'),
+  signsFromMs: one(4, 'int64'),
+  retiredAtMs: one(5, 'int64'),
+};
+export const listSigningKeysResponse = {
+  issuer: one(1, 'string'),
+  version: one(2, 'uint64'),
+  keys: many(3, signingKey),
+  agentsConnected: one(4, 'uint32'),
+  agentsCurrent: one(5, 'uint32'),
+  tokensIssued: one(6, 'uint64'),
+  tokensRefused: one(7, 'uint64'),
+};
+export const revokeSigningKeyRequest = { credential: one(1, 'string'), kid: one(2, 'string') };
+export const revokeSigningKeyResponse = {
+  problem: one(1, 'string'),
+  version: one(2, 'uint64'),
+  signs: one(3, 'string'),
+};

@@ -54,7 +54,8 @@ describe('a default of the table is what happens when the setting is left out', 
     traffic: [{ url: 'http://127.0.0.1:7002/', perSecond: 1 }],
   };
   const limits = { issuePerIdentity: undefined, failedAttestationsPerAddress: undefined };
-  const controlPlane = { trustDomain: 'shop.example', limits };
+  const tokens = { issuer: 'https://sts.example' };
+  const controlPlane = { trustDomain: 'shop.example', tokens, limits };
 
   test.each<[string, object, (text: string) => Result<unknown, unknown>, readonly string[]]>([
     ['## agent.yaml', agent, parseAgentConfig, ['drain', 'whenExpired', 'log', 'outbound.unknown']],

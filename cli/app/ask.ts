@@ -71,6 +71,7 @@ function refusedFault({ reason }: Refusal): Fault {
     });
   }
   const hints: Readonly<Record<string, string>> = {
+    'no-token-service': 'it issues no tokens: write `tokens:` into its control-plane.yaml',
     'credential-needed': 'say who you are: --operator FILE, with the credential that `eastwest operator add` printed',
     'unknown-credential': 'name the file with your credential, or ask an admin for a new one',
     'too-many-failed-credentials': 'wait a minute, and name the file with your credential',

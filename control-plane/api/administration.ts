@@ -11,12 +11,15 @@ import type { Clock } from '#runtime/clock.ts';
 import type { Emit } from '#runtime/log.ts';
 import { createOperatorHandlers } from './operators.ts';
 import { createRegistryHandlers } from './registry.ts';
+import { createSigningKeyHandlers, type SigningKeyDesk } from './signing-keys.ts';
 
 export interface AdministrationParts {
   readonly store: Store;
   readonly svidLifeMs: number;
   readonly clock: Clock;
   readonly emit: Emit<ControlPlaneEvent>;
+  /** Of the token service; called when somebody asks. Undefined: there is none. */
+  signingKeys(): SigningKeyDesk | undefined;
   onFault(error: unknown): void;
 }
 
@@ -43,6 +46,7 @@ export function openAdministration(parts: AdministrationParts): Administration {
     handlers: {
       ...createRegistryHandlers({ registrations, authorize, recordRefusal, clock }),
       ...createOperatorHandlers({ operators, store, authorize, recordRefusal }),
+      ...createSigningKeyHandlers({ desk: () => parts.signingKeys(), authorize, recordRefusal }),
     },
   };
 }

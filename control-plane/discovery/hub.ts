@@ -23,7 +23,7 @@ export interface HubParts {
   readonly clock: Clock;
   readonly emit: Emit<ControlPlaneEvent>;
   /** Roots and settings as of now. */
-  facts(): Pick<Snapshot, 'trustBundle' | 'svidLifeMs'>;
+  facts(): Omit<Snapshot, 'workloads'>;
   readonly policies: PolicyFeed;
   readonly ports: Pick<PortBook, 'declare' | 'leave'>;
 }
@@ -40,6 +40,8 @@ export interface Hub {
   endpointsOf(spiffeId: SpiffeId): readonly Endpoint[];
   /** Connected agents of a workload, and the lowest bundle version they have applied. */
   agentsOf(spiffeId: SpiffeId): { readonly connected: number; readonly bundleVersion: number };
+  /** Connected agents, and those of them that have applied the newest token keys. */
+  tokenKeyAgents(): { readonly connected: number; readonly current: number };
   close(): void;
 }
 
@@ -175,6 +177,11 @@ export function createHub({ store, clock, emit, facts, policies, ports }: HubPar
       const connected = agentsOf(spiffeId);
       const versions = connected.map(({ subscription }) => subscription.bundleVersionAcknowledged());
       return { connected: connected.length, bundleVersion: connected.length === 0 ? 0 : Math.min(...versions) };
+    },
+    tokenKeyAgents() {
+      const version = facts().tokenKeys?.version ?? 0;
+      const current = [...agents].filter(({ subscription }) => subscription.tokenKeysAcknowledged() === version);
+      return { connected: agents.size, current: current.length };
     },
     close() {
       isClosed = true;

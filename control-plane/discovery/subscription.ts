@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { TrustBundle } from '#certs/trust-bundle.ts';
 import type { WatchResponse, Workload } from '#proto/messages.ts';
+import type { TokenIssuer } from '#proto/token-messages.ts';
 import type { PolicyPush } from './policy-push.ts';
 
 /** What every agent is to know, as of now. */
 export interface Snapshot {
   readonly trustBundle: TrustBundle;
   readonly svidLifeMs: number;
+  /** Our own issuer by its keys, none once it is gone; undefined: there never was one. */
+  readonly tokenKeys: { readonly version: number; readonly issuers: readonly TokenIssuer[] } | undefined;
   /** In the order asked for; names nobody registered yet are left out. */
   workloads(names: readonly string[]): readonly Workload[];
 }
@@ -27,6 +30,8 @@ export interface Subscription {
   acknowledge(version: number, problem: string): void;
   /** Of the newest trust bundle the agent said it applied; 0 before the first. */
   bundleVersionAcknowledged(): number;
+  /** Of the token keys it said it applied; 0 before the first. */
+  tokenKeysAcknowledged(): number;
 }
 
 /** Of one message with workloads, next to a limit of 256 KiB: an endpoint needs 54 bytes, so 256 of them 14 KiB. */
@@ -43,12 +48,14 @@ export function createSubscription({ send, snapshot, policies }: SubscriptionPar
   let hasToldWorkloads = false;
   let sentBundle: { readonly bundleVersion: number; readonly version: number } | undefined;
   let acknowledgedBundle = 0;
+  let sentKeys: { readonly keyVersion: number; readonly version: number } | undefined;
+  let acknowledgedKeys = 0;
   let running: Promise<void> | undefined;
   let again = false;
 
   /** What differs from what was sent, counted as sent when it is taken. */
   function* changes(): Generator<Body> {
-    const { trustBundle, svidLifeMs, workloads } = snapshot();
+    const { trustBundle, svidLifeMs, tokenKeys, workloads } = snapshot();
     if (upstreams === undefined) return; // nothing before the agent has spoken
     if (sentLife !== svidLifeMs) {
       sentLife = svidLifeMs;
@@ -57,6 +64,10 @@ export function createSubscription({ send, snapshot, policies }: SubscriptionPar
     if (sentBundle?.bundleVersion !== trustBundle.version) {
       sentBundle = { bundleVersion: trustBundle.version, version: version + 1 };
       yield { kind: 'trust-bundle', trustBundle };
+    }
+    if (tokenKeys !== undefined && sentKeys?.keyVersion !== tokenKeys.version) {
+      sentKeys = { keyVersion: tokenKeys.version, version: version + 1 };
+      yield { kind: 'token-keys', issuers: tokenKeys.issuers };
     }
     yield* changedWorkloads(workloads(upstreams));
     for (const part of policies.due(() => version + 1)) yield { kind: 'policies', policies: part };
@@ -108,9 +119,11 @@ export function createSubscription({ send, snapshot, policies }: SubscriptionPar
     },
     acknowledge(acknowledged, problem) {
       if (problem === '' && acknowledged === sentBundle?.version) acknowledgedBundle = sentBundle.bundleVersion;
+      if (problem === '' && acknowledged === sentKeys?.version) acknowledgedKeys = sentKeys.keyVersion;
       policies.acknowledge(acknowledged, problem);
     },
     bundleVersionAcknowledged: () => acknowledgedBundle,
+    tokenKeysAcknowledged: () => acknowledgedKeys,
   };
 }
 

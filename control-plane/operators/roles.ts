@@ -20,6 +20,7 @@ export type Action =
   | 'delete'
   | 'rotate-secret'
   | 'list'
+  | 'revoke-key'
   | 'read-audit'
   | 'administer-operators';
 
@@ -33,6 +34,7 @@ const permitted: Readonly<Record<Action, readonly Role[]>> = {
   enable: ['approver'],
   delete: ['registrar'],
   'rotate-secret': ['registrar'],
+  'revoke-key': ['approver'],
   list: ['registrar', 'approver', 'auditor'],
   'read-audit': ['auditor'],
   'administer-operators': [],

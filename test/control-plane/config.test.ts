@@ -16,9 +16,25 @@ test('a trust domain is enough', () => {
     limits: {
       issuePerIdentity: { burst: 60, perSecond: 5 },
       failedAttestationsPerAddress: { burst: 30, perSecond: 0.5 },
+      tokensPerClient: { burst: 1_000, perSecond: 100 },
+      failedClientsPerAddress: { burst: 30, perSecond: 0.5 },
     },
     log: 'info',
   });
+});
+
+test('tokens need an issuer; lives have defaults', () => {
+  const written = (more: string) =>
+    settings(`trustDomain: shop.example\ntokens: { issuer: https://sts.example${more} }`);
+  const tokens = { issuer: 'https://sts.example', lifeMs: 300_000, keyLifeMs: 86_400_000 };
+  expect(written('')).toMatchObject({ tokens });
+  expect(written(', life: 60s, keyLife: 20s')).toMatchObject({ tokens: { lifeMs: 60_000, keyLifeMs: 20_000 } });
+  expect([written(', life: 16m'), written(', keyLife: 1s'), written('/?a=b'), written('/*')]).toEqual([
+    expect.stringContaining('between 1s and 15m'),
+    expect.stringContaining('between 20s and 2160h'),
+    expect.stringContaining('write an https URL'),
+    expect.stringContaining('write an https URL'),
+  ]);
 });
 
 test('the command line wins over the file, and needs none', () => {

@@ -202,7 +202,7 @@ test('a set of workloads that is too large for one message comes in several', as
   const trustBundle = createTestCa({ nowMs: systemClock.now() }).bundle;
   const subscription = createSubscription({
     send: async (response) => void sent.push(response),
-    snapshot: () => ({ trustBundle, svidLifeMs: 1000, workloads: () => workloads }),
+    snapshot: () => ({ trustBundle, tokenKeys: undefined, svidLifeMs: 1000, workloads: () => workloads }),
     policies: { due: function* none() {}, acknowledge: () => undefined },
   });
   subscription.wish(names);

@@ -5,6 +5,7 @@ const broughtBy: ReadonlyMap<number, readonly string[]> = new Map([
   [2, ['policies', 'policy_revision']],
   [3, ['ports']],
   [4, ['client_secrets', 'registrations', 'registration_tombstones', 'operators']],
+  [5, ['signing_keys', 'signing_key_version']],
 ]);
 
 /** Makes of a closed store one as the program of that schema version left it. */

@@ -75,6 +75,7 @@ export function openRegistryStage(): RegistryStage {
       store,
       clock,
       svidLifeMs: 3_600_000,
+      signingKeys: () => undefined,
       emit: (event) => void events.push(event),
       onFault: (error) => void faults.push(error),
     });
