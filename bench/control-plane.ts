@@ -15,6 +15,8 @@ export interface ControlPlaneProcess extends AsyncDisposable {
   readonly spiffeId: string;
   /** A token for one agent of this workload. */
   createJoinToken(workload: string): Promise<string>;
+  /** Clients and services, one document a text. */
+  register(texts: readonly string[]): Promise<void>;
 }
 
 /** Nobody is held back: these limits are for callers that misbehave. */
@@ -31,7 +33,8 @@ export async function startControlPlane(
     trustDomain,
     dataDir: join(dir, 'data'),
     listen: `127.0.0.1:${await freePort()}`,
-    limits: { issuePerIdentity: noLimit, failedAttestationsPerAddress: noLimit },
+    tokens: { issuer: 'https://sts.bench.example' },
+    limits: { issuePerIdentity: noLimit, failedAttestationsPerAddress: noLimit, tokensPerClient: noLimit },
   };
   const configPath = join(dir, 'control-plane.yaml');
   const launch = {
@@ -57,6 +60,11 @@ export async function startControlPlane(
       const made = await admin.createJoinToken(wish, { deadlineMs, signal: options.signal });
       if (!made.ok) throw new Error(`no join token for ${workload}: ${made.reason.reason}`);
       return made.value.token;
+    },
+    async register(texts) {
+      const files = [{ name: 'bench.yaml', text: texts.join('\n---\n') }];
+      const made = await admin.registry.register({ credential: '', files }, { deadlineMs, signal: options.signal });
+      if (!made.ok || made.value.problems.length > 0) throw new Error(`not registered: ${JSON.stringify(made)}`);
     },
     async [Symbol.asyncDispose]() {
       admin.close();

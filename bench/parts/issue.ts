@@ -1,14 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { buildCsr } from '#certs/csr.ts';
-import { generateKeyPair } from '#certs/keys.ts';
-import { parseSpiffeId } from '#certs/spiffe-id.ts';
-import { parseTrustBundlePem } from '#certs/trust-bundle.ts';
-import { verifySvid } from '#certs/verify-svid.ts';
-import { createMeshClient, type MeshClient, type MeshClientOptions } from '#proto/mesh-client.ts';
-import type { Attestation } from '#proto/issue-messages.ts';
-import type { Result } from '#runtime/result.ts';
 import { systemClock } from '#runtime/system-clock.ts';
-import { startControlPlane, type ControlPlaneProcess } from '#bench/control-plane.ts';
+import { startControlPlane } from '#bench/control-plane.ts';
+import { issueOne, joinAs, type Caller } from '#bench/join-as.ts';
 import type { Bench, Findings, Part } from './part.ts';
 import { cpuMicroseconds, memoryOf } from '#bench/proc.ts';
 import { createSamples } from '#bench/samples.ts';
@@ -18,7 +10,6 @@ const efforts = { quick: { rounds: 3, ms: 4_000 }, full: { rounds: 5, ms: 8_000 
 const warmUpMs = 3_000;
 const workloads = 32;
 const callsInFlight = 2;
-const deadlineMs = 10_000;
 
 export const issue: Part = {
   name: 'issue',
@@ -76,35 +67,6 @@ async function run(bench: Bench): Promise<Findings> {
   return samples.findings();
 }
 
-/** One workload: its connection, authenticated by its SVID, and its request for the next one. */
-interface Caller {
-  readonly client: MeshClient;
-  readonly csr: Buffer;
-}
-
-async function joinAs(workload: string, controlPlane: ControlPlaneProcess, bench: Bench): Promise<Caller> {
-  const pem = await readFile(controlPlane.trustBundlePath, 'utf8');
-  const { trustDomain } = bench.identities;
-  const bundle = must(parseTrustBundlePem(pem, { trustDomain, version: 1 }));
-  const server: MeshClientOptions = {
-    address: controlPlane.address,
-    expectedServer: must(parseSpiffeId(controlPlane.spiffeId)),
-    bundle: () => bundle,
-    clock: systemClock,
-  };
-  const { publicKey, privateKey } = await generateKeyPair();
-  const csr = buildCsr({ publicKey, privateKey });
-  const first = createMeshClient(server);
-  try {
-    const token = await controlPlane.createJoinToken(workload);
-    const { chain, signedAtMs } = await issueOne(first, csr, { kind: 'join-token', token }, bench.signal);
-    const svid = must(verifySvid(chain, { bundle, nowMs: signedAtMs }));
-    return { csr, client: createMeshClient({ ...server, identity: { svid, privateKey } }) };
-  } finally {
-    first.close();
-  }
-}
-
 /** How long each call took, in milliseconds. Throws when one was refused: then no figure counts. */
 async function renewFor(ms: number, callers: readonly Caller[], signal: AbortSignal): Promise<readonly number[]> {
   const untilMs = systemClock.monotonic() + ms;
@@ -119,13 +81,4 @@ async function renewFor(ms: number, callers: readonly Caller[], signal: AbortSig
   };
   await Promise.all(callers.flatMap((caller) => Array.from({ length: callsInFlight }, () => line(caller))));
   return latencies;
-}
-
-async function issueOne(client: MeshClient, csr: Buffer, attestation: Attestation, signal: AbortSignal) {
-  return must(await client.issueCertificate({ csr, attestation }, { deadlineMs, signal }));
-}
-
-function must<T>(result: Result<T, unknown>): T {
-  if (result.ok) return result.value;
-  throw new Error(`refused: ${JSON.stringify(result.reason)}`);
 }
