@@ -1,5 +1,5 @@
 import type { Run } from '#cli/edge.ts';
-import { problemLines, readPolicyFiles } from '#cli/policy/files.ts';
+import { problemText, readPolicyFiles } from '#cli/policy/files.ts';
 import type { ResponseOf } from '#proto/registry-messages.ts';
 import { Fault } from '#runtime/fault.ts';
 import { askRegistry } from './ask.ts';
@@ -14,7 +14,7 @@ export const run: Run = async (args, edge) => {
     client.register({ credential, files }, options),
   );
   if (problems.length > 0) {
-    edge.stderr.write(`${problemLines(problems)}nothing was changed\n`);
+    edge.stderr.write(`${problemText(problems)}nothing was changed\n`);
     return 1;
   }
   if (documents.length === 0) {

@@ -1,6 +1,7 @@
 import { rootNamespaceOf } from '#policy/compile.ts';
-import { toPolicy, type ValueProblem } from '#policy/documents.ts';
+import { toPolicy } from '#policy/documents.ts';
 import type { PolicyDocument } from '#policy/model.ts';
+import type { ValueProblem } from '#policy/schema-issues.ts';
 import { warningsOf } from '#policy/warnings.ts';
 import { nameSelectedBy } from '#policy/workload-labels.ts';
 import type { PolicyProblem } from '#proto/policy-messages.ts';
