@@ -16,7 +16,7 @@ import {
   rules,
   stsKey,
   verdict,
-} from './stage.ts';
+} from '#support/tokens.ts';
 
 const verify = (text: string): string => verdict(verifyAccessToken(text, rules()));
 const withHeader = (header: object): string => verify(accessToken({ header }));

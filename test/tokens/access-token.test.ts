@@ -17,7 +17,7 @@ import {
   stsKey,
   thumbprint,
   verdict,
-} from './stage.ts';
+} from '#support/tokens.ts';
 
 const verify = (text: string): string => verdict(verifyAccessToken(text, rules()));
 const withClaims = (claims: object): string => verify(accessToken({ claims }));

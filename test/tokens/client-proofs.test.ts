@@ -3,8 +3,17 @@ import { sha256Base64url } from '#tokens/base64url.ts';
 import { verifyClientAssertion } from '#tokens/client-assertion.ts';
 import { verifyDpopProof, type DpopRules } from '#tokens/dpop.ts';
 import { createSeenIds } from '#tokens/seen-ids.ts';
-import { assertion, assertionRules, dpop, dpopRules, target, workloadJwk, workloadKey, type Changes } from './kinds.ts';
-import { accessToken, cart, forge, newKey, now, nowMs, pairFor, prices, sts, verdict } from './stage.ts';
+import {
+  assertion,
+  assertionRules,
+  dpop,
+  dpopRules,
+  target,
+  workloadJwk,
+  workloadKey,
+  type Changes,
+} from '#support/token-kinds.ts';
+import { accessToken, cart, forge, newKey, now, nowMs, pairFor, prices, sts, verdict } from '#support/tokens.ts';
 
 describe('A19: a DPoP proof', () => {
   const access = accessToken();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readClaims, readCompactJws, type ReadOptions } from '#tokens/compact-jws.ts';
-import { accessHeader, accessToken, encode, forge, verdict } from './stage.ts';
+import { accessHeader, accessToken, encode, forge, verdict } from '#support/tokens.ts';
 
 const good = accessToken();
 const [head = '', body = '', tail = ''] = good.split('.');

@@ -23,8 +23,8 @@ import {
   wpt,
   wptRules,
   type Changes,
-} from './kinds.ts';
-import { accessToken, audience, cart, issuer, prices, rules, sts, verdict } from './stage.ts';
+} from '#support/token-kinds.ts';
+import { accessToken, audience, cart, issuer, prices, rules, sts, verdict } from '#support/tokens.ts';
 
 const tokens: Readonly<Record<string, (changes?: Changes) => string>> = {
   'access token': accessToken,

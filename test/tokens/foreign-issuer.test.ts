@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { verifyAccessToken, type AccessTokenRules } from '#tokens/access-token.ts';
-import { audience, forge, issuer, keySet, newKey, now, rules, verdict } from './stage.ts';
+import { audience, forge, issuer, keySet, newKey, now, rules, verdict } from '#support/tokens.ts';
 
 const key = newKey();
 const idp = 'https://login.example/tenant';

@@ -20,7 +20,7 @@ import {
   sts,
   stsKey,
   verdict,
-} from './stage.ts';
+} from '#support/tokens.ts';
 
 const options: JWTVerifyOptions = {
   typ: 'at+jwt',

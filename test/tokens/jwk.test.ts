@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { issuerAlgorithms, proofAlgorithms } from '#tokens/algorithms.ts';
 import { importJwk, type JwkRules } from '#tokens/jwk.ts';
 import { readJsonObject } from '#tokens/strict-json.ts';
-import { pairFor, verdict } from './stage.ts';
+import { pairFor, verdict } from '#support/tokens.ts';
 
 const p256 = pairFor('ES256').jwk as { readonly x: string; readonly y: string };
 const p384 = pairFor('ES384').jwk;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readKeySet } from '#tokens/jwks.ts';
-import { keySet, keySetOf, must, newKey, pairFor, verdict } from './stage.ts';
+import { keySet, keySetOf, must, newKey, pairFor, verdict } from '#support/tokens.ts';
 
 const one = newKey().publicJwk;
 const two = newKey().publicJwk;

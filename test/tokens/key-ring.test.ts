@@ -11,7 +11,7 @@ import {
   type KeyRing,
   type RingTimes,
 } from '#tokens/key-ring.ts';
-import { must, verdict } from './stage.ts';
+import { must, verdict } from '#support/tokens.ts';
 
 /** Tokens of 60 s with a new key every 20 s: several previous keys at a time. */
 const times: RingTimes = { rotateEveryMs: 20_000, publishAheadMs: 5_000, maxTokenLifeMs: 60_000, skewMs: 30_000 };

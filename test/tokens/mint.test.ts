@@ -11,7 +11,16 @@ import { toSigningKey } from '#tokens/signing-key.ts';
 import { verifyTxnToken } from '#tokens/txn-token.ts';
 import { verifyWit } from '#tokens/wit.ts';
 import { verifyWpt } from '#tokens/wpt.ts';
-import { assertionRules, dpopRules, jwtSvidRules, target, txnRules, witRules, workloadKey, wptRules } from './kinds.ts';
+import {
+  assertionRules,
+  dpopRules,
+  jwtSvidRules,
+  target,
+  txnRules,
+  witRules,
+  workloadKey,
+  wptRules,
+} from '#support/token-kinds.ts';
 import {
   audience,
   cart,
@@ -25,7 +34,7 @@ import {
   stsKey,
   thumbprint,
   verdict,
-} from './stage.ts';
+} from '#support/tokens.ts';
 
 const signing: Signing = { key: stsKey, nowMs, lifetimeSeconds: 300, maxLifetimeSeconds: 300 };
 const from = { issuer: sts, subjects: { trustDomains: ['shop.example'], ownNames: 'refuse' } } as const;

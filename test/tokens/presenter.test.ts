@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { checkPresenter, verifyAccessToken } from '#tokens/access-token.ts';
 import type { Presenter, UnboundTokens } from '#tokens/confirmation.ts';
-import { accessToken, must, rules, thumbprint, verdict, x5t } from './stage.ts';
+import { accessToken, must, rules, thumbprint, verdict, x5t } from '#support/tokens.ts';
 
 const jkt = Buffer.from('cd'.repeat(32), 'hex').toString('base64url');
 const nobody: Presenter = { certificateThumbprint: undefined, dpopThumbprint: undefined };

@@ -9,7 +9,7 @@ import { signatureProblem, signatureProblemWith } from '#tokens/signature.ts';
 import { readJsonObject } from '#tokens/strict-json.ts';
 import { verifyWit } from '#tokens/wit.ts';
 import { verifyWpt } from '#tokens/wpt.ts';
-import { audience, keySetOf, must, verdict } from './stage.ts';
+import { audience, keySetOf, must, verdict } from '#support/tokens.ts';
 
 const folder = process.env['EASTWEST_VECTORS'] ?? '';
 const isPresent = existsSync(join(folder, 'wycheproof'));

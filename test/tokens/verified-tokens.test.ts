@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { verifyAccessToken, type VerifiedAccessToken } from '#tokens/access-token.ts';
 import { createVerifiedTokens } from '#tokens/verified-tokens.ts';
-import { accessToken, issuer, keySet, must, newKey, nowMs, rules, stsKey, verdict } from './stage.ts';
+import { accessToken, issuer, keySet, must, newKey, nowMs, rules, stsKey, verdict } from '#support/tokens.ts';
 
 const limits = { maxTokens: 3, maxLength: 100_000, skewSeconds: 30 };
 const token = (kid = 'a', expiresAtMs = nowMs + 300_000) => ({ kid, expiresAtMs });

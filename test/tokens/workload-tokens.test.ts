@@ -18,8 +18,8 @@ import {
   wpt,
   wptRules,
   type Changes,
-} from './kinds.ts';
-import { accessToken, audience, cart, forge, newKey, now, nowMs, pairFor, prices, verdict } from './stage.ts';
+} from '#support/token-kinds.ts';
+import { accessToken, audience, cart, forge, newKey, now, nowMs, pairFor, prices, verdict } from '#support/tokens.ts';
 
 type Row = readonly [string, Changes, string];
 

@@ -6,7 +6,7 @@ import { defaultLifetimeSeconds } from '#tokens/times.ts';
 import type { TxnTokenRules } from '#tokens/txn-token.ts';
 import { defaultWitLifetimeSeconds, verifyWit, type VerifiedWit, type WitRules } from '#tokens/wit.ts';
 import { defaultProofLifetimeSeconds, type WptRules } from '#tokens/wpt.ts';
-import { audience, cart, forge, keySet, must, newKey, now, nowMs, prices, stsKey, sts } from './stage.ts';
+import { audience, cart, forge, keySet, must, newKey, now, nowMs, prices, stsKey, sts } from './tokens.ts';
 
 /** A good token of each kind, what its verifier is told, and a way to change one member. All issued by one key, the worst case. */
 
