@@ -6,6 +6,7 @@ import { startAdmin } from './admin/server.ts';
 import { toldCallers } from './admin/told-callers.ts';
 import type { Address, AgentConfig } from './config-types.ts';
 import type { DataPath, OpenListener, Side } from './data-path.ts';
+import type { DataPathParts } from './local-data-path.ts';
 import { drainAll } from './drain-all.ts';
 import type { AgentEmit } from './events.ts';
 import type { IdentitySource } from './identity/source.ts';
@@ -13,6 +14,7 @@ import { PlaintextCallers } from './plaintext/plaintext-callers.ts';
 import { openAgentPolicies } from './policy/agent-policies.ts';
 import type { OnPolicies } from './policy/policy-book.ts';
 import { workloadFacts } from './policy/workload-facts.ts';
+import { TokenIssuers } from './tokens/token-issuers.ts';
 import { createIdentityStore, type IdentitySnapshot, type IdentityStore } from './identity/store.ts';
 
 export interface AgentParts {
@@ -33,6 +35,7 @@ interface Core extends AgentParts {
   readonly store: IdentityStore;
   readonly readiness: Readiness;
   readonly dataPath: DataPath;
+  readonly tokenIssuers: TokenIssuers;
   /** The first policies are in force, kept ones or pushed ones. */
   readonly policiesCame: PromiseWithResolvers<void>;
 }
@@ -53,8 +56,16 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
   const startedMs = parts.clock.monotonic();
   const store = createIdentityStore();
   const readiness = createReadiness(store, parts.clock);
-  const dataPath = await startDataPath({ ...parts, store, readiness });
-  const core: Core = { ...parts, store, readiness, dataPath, policiesCame: Promise.withResolvers<void>() };
+  const onKeysWanted = (issuer: string): void => tokenIssuers.wanted(issuer);
+  const dataPath = await startDataPath({ ...parts, store, readiness, onKeysWanted });
+  const tokenIssuers = new TokenIssuers({
+    ...parts,
+    issuers: parts.config.tokenIssuers,
+    trustDomain: parts.config.trustDomain,
+    onKeys: (keys) => dataPath.useTokenKeys(keys),
+  });
+  const policiesCame = Promise.withResolvers<void>();
+  const core: Core = { ...parts, store, readiness, dataPath, tokenIssuers, policiesCame };
   try {
     await control({ ...core, startedMs }, phases);
   } finally {
@@ -63,7 +74,9 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
 }
 
 /** One thread is this one, and then nothing of workers is even loaded; and the other way round. */
-async function startDataPath(parts: Omit<Core, 'dataPath' | 'policiesCame'>): Promise<DataPath> {
+async function startDataPath(
+  parts: Omit<Core, 'dataPath' | 'tokenIssuers' | 'policiesCame'> & Pick<DataPathParts, 'onKeysWanted'>,
+): Promise<DataPath> {
   if (parts.config.workers === 1)
     return (await import('./local-data-path.ts')).createLocalDataPath({ ...parts, worker: undefined });
   const [{ WorkerGroup }, { startThread }] = await Promise.all([
@@ -109,6 +122,8 @@ async function control(core: Running, phases: Phases): Promise<void> {
   const identityLost = source.run(AbortSignal.any([ended.signal, phases.kill]));
   identityLost.catch(() => undefined); // raced below; a rejection while stopping is no fault
   const keeping = callers.run(ended.signal);
+  const keys = core.tokenIssuers.run(ended.signal);
+  keys.catch(() => undefined);
   const serving = serve(core, source, { stop, kill: phases.kill });
   try {
     await Promise.race([serving, identityLost, dataPath.failed]);
@@ -116,7 +131,7 @@ async function control(core: Running, phases: Phases): Promise<void> {
     if (!phases.kill.aborted) throw error;
   } finally {
     ended.abort();
-    await Promise.allSettled([identityLost, keeping, admin.close()]);
+    await Promise.allSettled([identityLost, keeping, keys, admin.close()]);
   }
 }
 
@@ -144,6 +159,7 @@ async function createSource(core: Core): Promise<Source> {
     upstreams: namesToWatch(config),
     ports: (config.inbound?.ports ?? []).map(({ port, protocol }) => ({ port, protocol })),
     onWorkloads: (workloads: readonly Workload[]) => dataPath.useWorkloads(workloads),
+    onTokenKeys: (issuers) => core.tokenIssuers.takePushed(issuers),
     openPolicies: () =>
       openAgentPolicies({ ...core, workload, stateDir: identity.stateDir, onChange: putIntoForce(core) }),
   });

@@ -12,6 +12,7 @@ export const proxyProtocolNeedsTcp =
 export function* crossProblems(config: AgentConfig): Generator<ConfigProblem> {
   yield* identityProblems(config);
   yield* inboundProblems(config);
+  yield* tokenProblems(config);
   yield* upstreamProblems(config);
   yield* gatewayProblems(config);
   yield* listenerProblems(config);
@@ -42,6 +43,28 @@ function* inboundProblems({ inbound, identity }: AgentConfig): Generator<ConfigP
   for (const [index, { protocol, proxyProtocol }] of inbound.ports.entries()) {
     if (proxyProtocol === undefined || protocol === 'tcp') continue;
     yield [`inbound.ports[${index}].proxyProtocol`, proxyProtocolNeedsTcp];
+  }
+}
+
+function* tokenProblems({ inbound, identity, tokenIssuers }: AgentConfig): Generator<ConfigProblem> {
+  for (const [index, { protocol, token }] of (inbound?.ports ?? []).entries()) {
+    if (token === undefined) continue;
+    const at = `inbound.ports[${index}].token`;
+    if (protocol === 'tcp')
+      yield [at, 'needs HTTP: opaque connections bring no token; leave it out, or write protocol: http'];
+    if (identity.kind === 'files' && tokenIssuers === undefined) {
+      yield [at, 'needs tokenIssuers with identity.files: no control plane pushes keys'];
+    }
+  }
+  for (const [index, { name, issuer, keys }] of (tokenIssuers ?? []).entries()) {
+    const at = `tokenIssuers[${index}]`;
+    const isTwice = (field: 'name' | 'issuer', value: string): boolean =>
+      tokenIssuers?.findIndex((each) => each[field] === value) !== index;
+    if (isTwice('name', name)) yield [`${at}.name`, `${name} is there twice`];
+    if (isTwice('issuer', issuer)) yield [`${at}.issuer`, `${issuer} is there twice`];
+    if (identity.kind === 'files' && keys.kind === 'pushed') {
+      yield [`${at}.jwks`, 'cannot be pushed with identity.files: write { file: /path } or { url: https://… }'];
+    }
   }
 }
 

@@ -1,6 +1,9 @@
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { MtlsMode } from '#policy/model.ts';
 import type { Level } from '#runtime/log.ts';
+import type { IssuerAlgorithm } from '#tokens/algorithms.ts';
+import type { Audience } from '#tokens/claims.ts';
+import type { TrustedIssuer } from '#tokens/trusted-issuer.ts';
 
 /** `127.0.0.1:7002`, `[::1]:7002` or, where a name makes sense, `prices.internal:7002`; IPv6 without brackets here. */
 export interface Address {
@@ -40,6 +43,42 @@ export interface ProxyProtocolConfig {
   readonly spiffeIdTlv: number;
 }
 
+/** What is asked of the access token that comes with each request, beside the caller's certificate. */
+export interface PortTokenConfig {
+  /** `audit-only`: one for another audience is noted and goes on. */
+  readonly mode: 'require' | 'audit-only';
+  /** Undefined: our own SPIFFE ID. */
+  readonly audience: Audience | undefined;
+  /** Where it comes. Lower case; a name that HTTP/2 never indexes. */
+  readonly header: 'authorization' | 'x-access-token';
+  /** What the app gets of it. */
+  readonly forward: 'none' | 'token' | 'claims';
+  /** Tokens that are bound to no certificate: `accept` believes whoever has one. */
+  readonly unbound: 'refuse' | 'accept';
+}
+
+/** Where an issuer's keys come from: always the configuration, never a token (S70). */
+export type IssuerKeysConfig =
+  | { readonly kind: 'pushed' }
+  | { readonly kind: 'file'; readonly path: string }
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      /** PEM; undefined: the system's roots. */
+      readonly caPath: string | undefined;
+      /** How often they are fetched unasked. */
+      readonly refreshMs: number;
+      /** How long the last good ones count while fetches fail. */
+      readonly keepMs: number;
+    };
+
+/** An issuer whose access tokens are believed. */
+export interface TokenIssuerConfig extends Omit<TrustedIssuer, 'keys'> {
+  readonly name: string;
+  readonly algorithms: readonly IssuerAlgorithm[];
+  readonly keys: IssuerKeysConfig;
+}
+
 export interface InboundPortConfig {
   /** The port's name on the wire: the port of CONNECT's authority. */
   readonly port: number;
@@ -53,6 +92,8 @@ export interface InboundPortConfig {
   readonly mode: MtlsMode;
   /** What the app is told by before a caller's first byte; undefined: nothing. Only where the port is `tcp`. */
   readonly proxyProtocol?: ProxyProtocolConfig | undefined;
+  /** Undefined: no token is looked for. Only where the port speaks HTTP. */
+  readonly token?: PortTokenConfig | undefined;
 }
 
 export interface InboundConfig {
@@ -166,6 +207,8 @@ export interface AgentConfig {
   readonly inbound: InboundConfig | undefined;
   readonly outbound: OutboundConfig | undefined;
   readonly gateway: GatewayConfig | undefined;
+  /** Undefined: those whose keys the control plane pushes. */
+  readonly tokenIssuers?: readonly TokenIssuerConfig[] | undefined;
   readonly admin: AdminConfig;
   readonly limits: LimitsConfig;
   /** Ports of workloads that are opaque at once where `protocol` is `auto`: there the server speaks first. */

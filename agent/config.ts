@@ -3,6 +3,7 @@ import { readDocument } from '#runtime/documents.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { accessLog, accessLogSettings } from './config-access-log.ts';
 import { gateway, gatewaySettings } from './config-gateway.ts';
+import { portToken, portTokenSettings, tokenIssuer, tokenIssuerSettings } from './config-tokens.ts';
 import { crossProblems, type ConfigProblem } from './config-rules.ts';
 import { unknownSettings } from './config-unknown.ts';
 import type { AgentConfig, JoinTokenSource, LimitsConfig, UpstreamConfig } from './config-types.ts';
@@ -52,6 +53,7 @@ const inboundPort = z
     mode: z.enum(['strict', 'permissive'], 'write strict or permissive').default('strict'),
     proxyProtocol: z.literal('v2', 'write v2').optional(),
     spiffeIdTlv: spiffeIdTlv.optional(),
+    token: portToken.optional(),
   })
   .refine((port) => port.spiffeIdTlv === undefined || port.proxyProtocol !== undefined, {
     error: 'needs proxyProtocol: v2 beside it',
@@ -114,6 +116,7 @@ export const agentDocument = z.strictObject({
   inbound: inbound.optional(),
   outbound: outbound.optional(),
   gateway: gateway.optional(),
+  tokenIssuers: z.array(tokenIssuer).min(1, 'name an issuer, or leave it out').max(16).optional(),
   admin: admin.default({ reachableFrom: 'loopback' }),
   limits: limits.prefault({}),
   serverFirst: z
@@ -157,6 +160,7 @@ function settings(read: AgentDocument): AgentConfig {
         listen,
         mode: mode === 'permissive' ? 'PERMISSIVE' : 'STRICT',
         proxyProtocol: proxyProtocol && { spiffeIdTlv: more.spiffeIdTlv ?? defaultSpiffeIdTlv },
+        token: portTokenSettings(more.token),
       })),
     },
     outbound: read.outbound && {
@@ -165,6 +169,7 @@ function settings(read: AgentDocument): AgentConfig {
       unknown: read.outbound.unknown,
     },
     gateway: read.gateway && gatewaySettings(read.gateway),
+    tokenIssuers: read.tokenIssuers?.map((issuer) => tokenIssuerSettings(issuer, read.trustDomain)),
     admin: { listen: read.admin.listen, reachableFrom: read.admin.reachableFrom, socket: read.admin.socket },
     limits: limitsSettings(read.limits),
     serverFirst: read.serverFirst,

@@ -3,6 +3,7 @@ import type { Address } from './config-types.ts';
 import type { KnownWorkload } from './outbound/destination.ts';
 import type { LedgerReport } from './plaintext/ledger-report.ts';
 import type { PolicyOutcome, PushedPolicies } from './policy/policy-compiler.ts';
+import type { TrustedKeys } from './tokens/issuer-keys.ts';
 import type { ToldDecision } from './policy/told-decision.ts';
 
 /** `outbound`: what the app calls. `inbound`: what peers call. */
@@ -46,6 +47,8 @@ export interface DataPath {
   useWorkloads(workloads: readonly KnownWorkload[]): void;
   /** Who may call, as far as the control plane says. */
   usePolicies(pushed: PushedPolicies): PolicyOutcome;
+  /** By which keys access tokens are verified: full state. */
+  useTokenKeys(keys: TrustedKeys): void;
   /** Why a call was refused; undefined: nobody knows (any more). */
   decision(id: string): Promise<ToldDecision | undefined>;
   /** Who called the ports with a listener of their own in plaintext since this run began. */

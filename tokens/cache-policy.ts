@@ -55,6 +55,11 @@ function guardedUntilMs({ triedAtMs, failures }: FetchHistory, { freshMs, maxBac
   return triedAtMs + Math.max(freshMs, Math.min(freshMs * 2 ** failures, maxBackoffMs));
 }
 
+/** For how long no token buys a fetch; 0: the next one does. */
+export function restMsOf(history: FetchHistory, nowMs: number, times: FetchTimes): number {
+  return Math.max(0, guardedUntilMs(history, times) - nowMs);
+}
+
 /** When to get the successor of a token of ours: at 60 to 80 % of its life, so that a fleet does not ask at once (S52). */
 export function tokenDueAtMs(
   token: { readonly issuedAtMs: number } & Pick<Validity, 'expiresAtMs'>,

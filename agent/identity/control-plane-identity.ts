@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { workloadSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import { parseTrustBundlePem, type TrustBundle } from '#certs/trust-bundle.ts';
 import type { DeclaredPort, PoliciesPart, WatchResponse, Workload } from '#proto/messages.ts';
+import type { TokenIssuer } from '#proto/token-messages.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 import { describeError } from '#runtime/log.ts';
@@ -31,6 +32,8 @@ export interface ControlPlaneIdentityParts {
   readonly stdin: AsyncIterable<Uint8Array | string>;
   /** Full state of every upstream asked for. */
   readonly onWorkloads: (workloads: readonly Workload[]) => void;
+  /** Full state of the token issuers' keys; returns why it was not taken, `''` when it was. */
+  readonly onTokenKeys: (issuers: readonly TokenIssuer[]) => string;
   /** Called once, when the state folder is there and safe. */
   readonly openPolicies: () => Promise<Policies>;
   readonly clock: Clock;
@@ -146,7 +149,7 @@ async function readPinnedBundle(path: string, trustDomain: string): Promise<Trus
 /** Returns why a push was not applied, `''` when it was. */
 function applyPush(
   push: Exclude<WatchResponse, { kind: 'policies' }>,
-  { store, clock, emit, onWorkloads }: ControlPlaneIdentityParts,
+  { store, clock, emit, onWorkloads, onTokenKeys }: ControlPlaneIdentityParts,
 ): string {
   switch (push.kind) {
     case 'workloads':
@@ -155,7 +158,7 @@ function applyPush(
     case 'settings':
       return ''; // the life of SVIDs is read off each of them
     case 'token-keys':
-      return ''; // nothing here verifies tokens
+      return onTokenKeys(push.issuers);
     case 'trust-bundle': {
       const current = store.current();
       if (current === undefined) return 'no-identity';

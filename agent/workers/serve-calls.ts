@@ -37,6 +37,9 @@ async function answer(request: WorkerRequest, { dataPath, store }: ServingParts)
     case 'policies':
       dataPath.usePolicies(request.argument); // the main thread has told of any problem
       return undefined;
+    case 'tokenKeys':
+      dataPath.useTokenKeys(request.argument);
+      return undefined;
     case 'open':
       return open(dataPath, request.argument);
     case 'report': {

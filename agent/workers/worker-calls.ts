@@ -6,6 +6,7 @@ import type { KnownWorkload } from '#agent/outbound/destination.ts';
 import type { LedgerReport } from '#agent/plaintext/ledger-report.ts';
 import type { PushedPolicies } from '#agent/policy/policy-compiler.ts';
 import type { ToldDecision } from '#agent/policy/told-decision.ts';
+import type { TrustedKeys } from '#agent/tokens/issuer-keys.ts';
 import type { FaultMessage } from './fault-message.ts';
 import type { IdentityMessage } from './identity-message.ts';
 
@@ -29,6 +30,7 @@ export interface WorkerCalls {
   readonly identity: Call<IdentityMessage, undefined>;
   readonly workloads: Call<readonly KnownWorkload[], undefined>;
   readonly policies: Call<PushedPolicies, undefined>;
+  readonly tokenKeys: Call<TrustedKeys, undefined>;
   /** `addresses`: where the first worker listens; without them this is the first one, which chooses free ports. */
   readonly open: Call<{ readonly side: Side; readonly addresses: readonly Address[] | undefined }, Opened>;
   readonly decision: Call<string, ToldDecision | undefined>;
@@ -65,4 +67,5 @@ export type WorkerRequest = {
 export type WorkerMessage =
   | { readonly kind: 'answer'; readonly id: number; readonly value: WorkerCalls[CallName]['answer'] }
   | { readonly kind: 'fault'; readonly id: number; readonly fault: FaultMessage }
+  | { readonly kind: 'keys-wanted'; readonly issuer: string }
   | { readonly kind: 'event'; readonly event: AgentEvent };

@@ -7,6 +7,7 @@ import type { KnownWorkload } from '#agent/outbound/destination.ts';
 import { sumReports, type LedgerReport } from '#agent/plaintext/ledger-report.ts';
 import { PolicyCompiler, type PolicyOutcome, type PushedPolicies } from '#agent/policy/policy-compiler.ts';
 import type { ToldDecision } from '#agent/policy/told-decision.ts';
+import type { TrustedKeys } from '#agent/tokens/issuer-keys.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 import { Heartbeat, type Standing } from './heartbeat.ts';
@@ -81,6 +82,10 @@ export class WorkerGroup implements DataPath {
     const { policy, problem } = this.#compiler.compile(pushed);
     if (policy !== undefined) this.#tell('policies', pushed);
     return { isInForce: policy !== undefined, problem };
+  }
+
+  useTokenKeys(keys: TrustedKeys): void {
+    this.#tell('tokenKeys', keys);
   }
 
   async decision(id: string): Promise<ToldDecision | undefined> {

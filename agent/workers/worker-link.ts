@@ -10,6 +10,7 @@ export interface WorkerLinkParts {
   readonly config: AgentConfig;
   readonly startThread: StartThread;
   readonly emit: AgentEmit;
+  readonly onKeysWanted: (issuer: string) => void;
   /** It ended by itself. Comes once. */
   readonly onEnded: (fault: Fault) => void;
 }
@@ -57,6 +58,7 @@ export class WorkerLink implements WorkerThreadOwner {
 
   onMessage(message: WorkerMessage): void {
     if (message.kind === 'event') return this.#parts.emit(message.event);
+    if (message.kind === 'keys-wanted') return this.#parts.onKeysWanted(message.issuer);
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
     if (message.kind === 'answer') waiting?.resolve(message.value);

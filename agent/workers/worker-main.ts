@@ -28,6 +28,7 @@ const parts = {
   emit,
   clock: systemClock,
   random: systemRandom,
+  onKeysWanted: (issuer: string) => post({ kind: 'keys-wanted', issuer }),
   collect: collectGarbage,
 };
 const serving = { dataPath: createLocalDataPath(parts), store, post };

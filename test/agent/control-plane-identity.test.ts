@@ -103,6 +103,7 @@ async function startIdentity() {
     ports: [{ port: 7002, protocol: 'tcp' }],
     ...{ store, readiness, stdin: Readable.from(['first-token\n']), clock, createClient, random: () => 0.5 },
     onWorkloads: (workloads) => void told.push(workloads),
+    onTokenKeys: () => '',
     openPolicies: openNoPolicies,
     emit: (event) => void events.push(event),
   });
@@ -245,7 +246,7 @@ test.each([
     ...{ workload: 'prices', trustDomain: 'shop.example', agentVersion: '0', upstreams: [], ports: [], store, clock },
     ...{ readiness: createReadiness(store, clock), stdin: Readable.from([]), random: () => 0.5 },
     openPolicies: openNoPolicies,
-    ...{ onWorkloads: () => undefined, emit: () => undefined, createClient: () => expect.fail('nobody is dialled') },
+    ...{ onWorkloads: () => undefined, onTokenKeys: () => '', emit: () => undefined, createClient: () => expect.fail('nobody is dialled') },
   });
   await expect(starting).rejects.toMatchObject({ code: 'TRUST_BUNDLE_UNUSABLE' });
 });

@@ -31,7 +31,7 @@ export const roomRows: readonly RoomRow[] = [
   },
   {
     of: 'agent/',
-    mayImport: ['certs/', 'policy/', 'proto/', 'runtime/'],
+    mayImport: ['certs/', 'policy/', 'proto/', 'runtime/', 'tokens/'],
     because: 'agent and control plane are separate programs; they meet on the wire, in proto',
   },
   {

@@ -73,6 +73,7 @@ class Thread implements FakeThread {
         this.did.push(`policies ${documents.length}`);
         return { isInForce: true, problem: undefined };
       },
+      useTokenKeys: (keys) => void this.did.push(`token keys of ${keys.length}`),
       plaintextCallers: () => Promise.resolve(this.called),
       decision: () => Promise.resolve(undefined),
       report: () => Promise.resolve({ counters: this.counters, connections: this.connections, workers: [] }),

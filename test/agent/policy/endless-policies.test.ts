@@ -81,6 +81,7 @@ async function runIdentity(
     readiness: createReadiness(store, systemClock),
     stdin: linesOf('token-of-prices'),
     onWorkloads: () => undefined,
+    onTokenKeys: () => '',
     openPolicies: () =>
       Promise.resolve({
         openStream: () => book.openStream(),

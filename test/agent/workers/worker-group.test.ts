@@ -27,14 +27,16 @@ function stage(workers = 3) {
   const threads = createFakeThreads();
   const events: AgentEvent[] = [];
   const collected: number[] = [];
+  const wanted: string[] = [];
   const group = new WorkerGroup({
     config: parsed.value,
     ...{ store, clock, readiness, startThread: threads.startThread },
     emit: (event) => void events.push(event),
     collect: () => void collected.push(clock.now()),
+    onKeysWanted: (issuer) => void wanted.push(issuer),
   });
   const rotate = () => store.replace(identityOf(ca.leaf('cart'), { ca, nowMs }));
-  return { group, clock, store, readiness, events, rotate, threads: threads.all, collected };
+  return { group, clock, store, readiness, events, rotate, threads: threads.all, collected, wanted };
 }
 
 describe('what workers are told', () => {
@@ -66,6 +68,14 @@ describe('what workers are told', () => {
       expect(did).toEqual(['workloads prices', 'drain inbound', 'drain outbound', 'end']);
       expect(state).toBe('terminated');
     }
+  });
+
+  test('S79: keys of token issuers reach all of them, and their wish for unknown ones reaches us', () => {
+    const { group, threads, wanted } = stage();
+    group.useTokenKeys([]);
+    for (const { did } of threads) expect(did).toEqual(['token keys of 0']);
+    threads[1]?.say({ kind: 'keys-wanted', issuer: 'https://login.example' });
+    expect(wanted).toEqual(['https://login.example']);
   });
 
   test('each has its number and its share of the ceilings', () => {
