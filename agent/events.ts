@@ -39,6 +39,16 @@ export type AgentEvent =
   | { readonly event: 'policies.resumed' | 'policies.applied'; readonly revision: number; readonly documents: number }
   | { readonly event: 'policies.refused'; readonly revision: number; readonly problem: string }
   | {
+      readonly event: 'token-keys.applied';
+      /** By the name that the configuration gives it. */
+      readonly issuer: string;
+      readonly keys: number;
+      /** Keys of the document that are not for access tokens. */
+      readonly passedOver: number;
+    }
+  /** `keys`: how many of the last good ones are still believed. */
+  | { readonly event: 'token-keys.refused'; readonly issuer: string; readonly problem: string; readonly keys: number }
+  | {
       readonly event: 'identity-files.applied';
       readonly generation: number;
       readonly serialHex: string;
@@ -73,7 +83,17 @@ export type AgentEvent =
       readonly reason: string;
       /** Of `denied-by-rule`; of `denied-by-list` the reason that the list gives. */
       readonly rule?: string;
+      /** Of `token-refused`: what is wrong with it. */
+      readonly token?: string;
       readonly decisionId: string;
+    }
+  | {
+      readonly event: 'inbound.token-audited';
+      readonly principal?: string;
+      readonly client?: string;
+      readonly port: number;
+      /** Whom the token is for. */
+      readonly audience: string;
     }
   | {
       readonly event: 'inbound.audited';
@@ -179,6 +199,8 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'policies.resumed': 'info',
   'policies.applied': 'info',
   'policies.refused': 'error',
+  'token-keys.applied': 'info',
+  'token-keys.refused': 'error',
   'identity-files.applied': 'info',
   'identity-files.refused': 'warn',
   'listener.open': 'info',
@@ -190,6 +212,7 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'inbound.plaintext-caller': 'info',
   'inbound.plaintext-refused': 'warn',
   'inbound.denied': 'warn',
+  'inbound.token-audited': 'warn',
   'inbound.audited': 'info',
   'inbound.on-trial': 'info',
   'inbound.http-unread': 'error',
@@ -218,6 +241,7 @@ const floodableEvents: ReadonlySet<AgentEvent['event']> = new Set([
   'inbound.plaintext-caller',
   'inbound.plaintext-refused',
   'inbound.denied',
+  'inbound.token-audited',
   'inbound.audited',
   'inbound.on-trial',
   'inbound.http-unread',

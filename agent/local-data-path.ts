@@ -24,6 +24,9 @@ import { PolicyCompiler } from './policy/policy-compiler.ts';
 import { tellDecision } from './policy/told-decision.ts';
 import { openOutbound, type OutboundListener } from './outbound/listener.ts';
 import { createProofReport } from './proof/proof-report.ts';
+import { createTokensOf } from './inbound/tokens-of.ts';
+import { PortJudges } from './tokens/port-judges.ts';
+import { KnownKeys } from './tokens/known-keys.ts';
 import { createPeerPool } from './tunnel/peer-pool.ts';
 import { defaultUpstreamLimits } from './tunnel/peer.ts';
 
@@ -35,6 +38,8 @@ export interface DataPathParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: AgentEmit;
+  /** A token of this issuer (its `iss`) names a key that is not known here. */
+  readonly onKeysWanted: (issuer: string) => void;
   /** Collects this thread's garbage; undefined where the runtime cannot be told to. */
   readonly collect: (() => void) | undefined;
 }
@@ -86,6 +91,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
   const compiler = new PolicyCompiler(config.inbound?.ports ?? []);
   const refusals = new RefusalBook();
   const ledger = new PlaintextLedger({ ...parts, modeChanges: (parts.worker?.worker ?? 1) === 1 ? 'told' : 'untold' });
+  const tokenKeys = new KnownKeys({ clock, onWanted: parts.onKeysWanted });
   let policy = compiler.compileOwn({ workload: config.workload, trustDomain: ownTrustDomain(config) });
   let outbound: OutboundListener | undefined;
   let inbound: InboundListener | undefined;
@@ -120,8 +126,11 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
       giveBackWhenIdle({ ...parts, activity }, ended.signal);
       const common = { times: peerTimes(config.limits), listen: listenAs, maxConnections: maxConnections(parts) };
       if (config.inbound) {
+        const own = inboundParts(parts);
+        const judges = new PortJudges({ keys: tokenKeys, counters, clock, self: own.self });
+        const tokensOf = createTokensOf({ ...own, judges, clock, onExpired: () => inbound?.reconsider() });
         inbound = await openInbound(
-          { ...shared('inbound'), ...inboundParts(parts), ...common, shares, policy: () => policy, refusals, ledger },
+          { ...shared('inbound'), ...own, ...common, shares, policy: () => policy, refusals, ledger, tokensOf },
           config.inbound,
         );
       }
@@ -140,6 +149,9 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
         inbound?.reconsider();
       }
       return { isInForce: compiled.policy !== undefined, problem: compiled.problem };
+    },
+    useTokenKeys(keys) {
+      if (tokenKeys.use(keys) === 'less') inbound?.reconsider();
     },
     plaintextCallers: () => Promise.resolve(ledger.report(policy.mtls.document)),
     decision: (id) => Promise.resolve(tellDecision(id, refusals, compiler)),

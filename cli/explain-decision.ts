@@ -14,6 +14,7 @@ interface Told {
   readonly atMs: number;
   readonly reason: string;
   readonly rule?: string;
+  readonly token?: string;
   readonly explanation: Explanation;
 }
 
@@ -65,7 +66,8 @@ function noDecision(id: string, silent: readonly Fault[]): Fault {
   return new Fault('NO_DECISION', text, { hint: 'name the agent that refused: --agent SOCKET, its `admin.socket`' });
 }
 
-function textOf({ decisionId, atMs, reason, rule, explanation }: Told): string {
-  const head = `${decisionId}, ${isoTime(atMs)}: ${reason}${rule === undefined ? '' : ` (${rule})`}`;
+function textOf({ decisionId, atMs, reason, rule, token, explanation }: Told): string {
+  const why = rule ?? token;
+  const head = `${decisionId}, ${isoTime(atMs)}: ${reason}${why === undefined ? '' : ` (${why})`}`;
   return `${head}\n\n${explanationText(explanation)}`;
 }

@@ -26,6 +26,7 @@ export interface CompiledPolicy {
   /** ALLOW policies that would take the place of `otherwise` if their rules were not all on trial: `namespace/name`. */
   readonly onTrial: readonly string[];
   readonly denials: DenialIndex;
+  readonly tokenDenials: DenialIndex;
   readonly mtls: MtlsModes;
 }
 
@@ -87,7 +88,7 @@ export function compilePolicies(
     rules: rules.value,
     otherwise: admitsRest,
     onTrial: admitsRest === undefined ? [] : policies.filter(({ action }) => action === 'ALLOW').map(documentName),
-    denials: indexDenials(near.filter((document) => document.kind === 'DenyList')),
+    ...indexDenials(near.filter((document) => document.kind === 'DenyList')),
     mtls: mtls.value,
   });
 }

@@ -2,8 +2,8 @@ import type { Result } from '#runtime/result.ts';
 import type { CompiledPolicy } from './compile.ts';
 import { Asked } from './asked.ts';
 import { matches, type CompiledRule } from './compiled-rule.ts';
-import { findDenial, type CallerProof } from './denials.ts';
-import type { Call, Decision, DenyEntry, DryRun, MtlsMode, Verdict } from './model.ts';
+import { findDenial, findTokenDenial, type CallerProof } from './denials.ts';
+import type { Call, CallToken, Decision, DenyEntry, DryRun, MtlsMode, Verdict } from './model.ts';
 import { normalizePath, type PathProblem } from './path.ts';
 
 /**
@@ -48,6 +48,21 @@ export function withoutParameters(path: string): Result<string, PathProblem> {
 export function deniedBy(policy: CompiledPolicy, proof: CallerProof, nowMs: number): DenyEntry | undefined {
   return findDenial(policy.denials, proof, nowMs);
 }
+
+/** Why a token is believed no more, whatever rules say of it; undefined: it is. */
+export function tokenDeniedBy(policy: CompiledPolicy, token: CallToken, nowMs: number): DenyEntry | undefined {
+  return findTokenDenial(policy.tokenDenials, token, nowMs);
+}
+
+/** Of a call that no rule admits: whether one would if its token had every scope. */
+export function isForScopeAlone(policy: CompiledPolicy, call: Call): boolean {
+  const { http } = call;
+  if (http?.token === undefined) return false;
+  const token = { ...http.token, scopes: everyScope };
+  return decide(policy, { ...call, http: { ...http, token } }).allow;
+}
+
+const everyScope = { includes: () => true };
 
 /** Whether a port takes callers without a certificate. */
 export function mtlsModeOf(policy: CompiledPolicy, port: number): MtlsMode {

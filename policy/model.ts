@@ -104,11 +104,28 @@ export type DenyEntry = DenyTarget & {
   readonly expiresAtMs: number | undefined;
 };
 
-/** Whom a deny list names: a workload, one certificate (serial in lower-case hex), or one key (64 hex, SHA-256 of the SPKI). */
-export type DenyTarget =
+/**
+ * Whom a deny list names: a workload, one certificate (serial in lower-case hex), or one key (64 hex, SHA-256 of the SPKI);
+ * or tokens: one, all that a key signed, all of a client, all of a user. Names are in NFC and compared exactly (A71).
+ */
+export type DenyTarget = WorkloadTarget | TokenTarget;
+
+export type WorkloadTarget =
   | { readonly spiffeId: SpiffeId }
   | { readonly serial: string }
   | { readonly keyThumbprint: string };
+
+export type TokenTarget = (
+  | { readonly jti: string }
+  | { readonly kid: string }
+  /** `client_id`, `azp`, or whoever acts for the subject. */
+  | { readonly client: string }
+  /** `sub`. */
+  | { readonly user: string }
+) & {
+  /** Whose tokens; undefined: every issuer's. */
+  readonly issuer?: string | undefined;
+};
 
 /** What holds where no document says otherwise. */
 export interface MeshPolicy extends PolicyName {
@@ -160,8 +177,28 @@ export interface HttpCall {
   readonly path: string;
   /** As it was sent, with the port where there was one. */
   readonly host: string;
+  /** That came with it and was found good, and the caller's own; undefined: none was. */
+  readonly token?: CallToken | undefined;
   /** Every value of a field in any of its spellings, in order; the name in lower case. */
   readonly header: (name: string) => readonly string[];
+}
+
+/** What an access token says (RFC 9068), under our names whoever issued it. */
+export interface CallToken {
+  readonly issuer: string;
+  /** Unique together with `issuer`. */
+  readonly subject: string;
+  readonly clientId: string;
+  readonly audience: string;
+  readonly authorizedParty: string | undefined;
+  readonly tokenId: string;
+  readonly kid: string;
+  readonly scopes: Pick<readonly string[], 'includes'>;
+  readonly roles: readonly string[];
+  /** Who acts for the subject, the current one first. */
+  readonly actors: readonly { readonly subject: string }[];
+  /** As signed. */
+  readonly claims: ReadonlyMap<string, unknown>;
 }
 
 export type Decision = Verdict & {

@@ -72,7 +72,8 @@ export const peerAuthentication = z
     return { kind, namespace, name, selector: spec.selector, mode: spec.mtls, ports: spec.portLevelMtls ?? noPorts };
   });
 
-const denyTargets = ['spiffeId', 'serial', 'keyThumbprint'] as const;
+const denyTargets = ['spiffeId', 'serial', 'keyThumbprint', 'jti', 'kid', 'client', 'user'] as const;
+const tokenName = textRead('write a name in quotes', readName).exactOptional();
 
 const denyEntry = z
   .strictObject(
@@ -80,6 +81,7 @@ const denyEntry = z
       spiffeId: textRead('write a SPIFFE ID', readSpiffeId).exactOptional(),
       serial: textRead('write a serial in quotes', readSerial).exactOptional(),
       keyThumbprint: textRead('write a thumbprint in quotes', readThumbprint).exactOptional(),
+      ...{ jti: tokenName, kid: tokenName, client: tokenName, user: tokenName, issuer: tokenName },
       reason: z
         .string('write why, for those who find it later')
         .trim()
@@ -90,9 +92,19 @@ const denyEntry = z
     'write an entry, e.g. { spiffeId: spiffe://prod.example/ns/shop/sa/cart, reason: … }',
   )
   .transform((entry, context): DenyEntry => {
-    const { spiffeId, serial, keyThumbprint, reason, expiresAt: expiresAtMs } = entry;
+    const { spiffeId, serial, keyThumbprint, jti, kid, client, user, issuer, reason, expiresAt: expiresAtMs } = entry;
     const common = { reason, expiresAtMs };
+    const ofToken = { ...common, issuer };
+    const isOfToken = [jti, kid, client, user].some((name) => name !== undefined);
+    if (issuer !== undefined && !isOfToken) {
+      const message = 'is about tokens: write it beside jti, kid, client or user';
+      context.issues.push({ code: 'custom', input: entry, path: ['issuer'], message });
+    }
     if (denyTargets.filter((name) => entry[name] !== undefined).length === 1) {
+      if (jti !== undefined) return { jti, ...ofToken };
+      if (kid !== undefined) return { kid, ...ofToken };
+      if (client !== undefined) return { client, ...ofToken };
+      if (user !== undefined) return { user, ...ofToken };
       if (spiffeId !== undefined) return { spiffeId, ...common };
       if (serial !== undefined) return { serial, ...common };
       if (keyThumbprint !== undefined) return { keyThumbprint, ...common };
@@ -100,7 +112,7 @@ const denyEntry = z
     context.issues.push({
       code: 'custom',
       input: entry,
-      message: 'write exactly one of spiffeId, serial, keyThumbprint',
+      message: `write exactly one of ${denyTargets.join(', ')}`,
     });
     return z.NEVER;
   });
@@ -192,6 +204,12 @@ function readSerial(text: string): Result<string, string> {
 function readThumbprint(text: string): Result<string, string> {
   if (/^[0-9a-f]{64}$/.test(text)) return ok(text);
   return refuse('is no thumbprint: write the SHA-256 of the public key (SPKI) in 64 lower-case hexadecimal digits');
+}
+
+/** As tokens have it: whoever writes it in another normal form would deny nobody (A71). */
+function readName(text: string): Result<string, string> {
+  if (text === '' || text.length > 2_048) return refuse('is no name: write it as it stands in the token');
+  return text.normalize('NFC') === text ? ok(text) : refuse('is not in NFC, in which names are compared: write it so');
 }
 
 function readInstant(text: string): Result<number, string> {

@@ -26,6 +26,7 @@ const counterHelp: Readonly<Record<Exclude<CounterName, Gauges>, string>> = {
   sessionsFailed: 'Sessions to peers that could not be opened.',
   reProofs: 'Certificates that peers proved anew on an open session.',
   proofsFailed: 'Sessions ended because the peer’s new proof was none, or did not come before expiry.',
+  tokensVerified: 'Access tokens verified by their signature; others were remembered.',
   gatewayRequests: 'HTTP requests from outside the mesh.',
   accessLinesDropped: 'Lines of the access log that its output did not take in time.',
 };
@@ -58,6 +59,11 @@ export async function renderMetrics(facts: AgentFacts): Promise<Exposition> {
     const counter = new Counter({ name, help, labelNames: ['peer'], registers });
     for (const [peer, value] of labelled.entries()) counter.inc({ peer }, value);
   }
+  const refusals = new Counter({
+    ...{ name: 'eastwest_token_refusals_total', help: 'Requests whose access token was refused, by why.' },
+    ...{ labelNames: ['reason'], registers },
+  });
+  for (const [reason, value] of counters.tokenRefusals.entries()) refusals.inc({ reason }, value);
   gauge('eastwest_ready', '1 when nothing blocks.', readiness.ready ? 1 : 0);
   const silent = workers.filter(({ state }) => state === 'silent').length;
   gauge('eastwest_workers_silent', 'Workers that do not answer: their numbers here are old.', silent);

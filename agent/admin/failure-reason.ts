@@ -18,6 +18,9 @@ export type FailureReason =
   | 'denied-by-list'
   | 'peer-svid-expired'
   | 'port-is-strict'
+  | 'token-refused'
+  | 'token-denied'
+  | 'insufficient-scope'
   | 'rate-limited'
   | 'refused-by-peer'
   // there was no way

@@ -50,6 +50,10 @@ export interface AgentCounters {
   gatewayRequests: number;
   /** Lines of the access log that there was no room for. */
   accessLinesDropped: number;
+  /** Access tokens of which a signature was checked and all was good; others were remembered. */
+  tokensVerified: number;
+  /** Those that were refused, by why. */
+  readonly tokenRefusals: LabelledCounter;
   readonly requestsByPeer: LabelledCounter;
   readonly inboundRequestsByPeer: LabelledCounter;
   /** By the side that the request came from: the app, peers, outside the mesh. */
@@ -87,6 +91,8 @@ export function createCounters(): AgentCounters {
     endpointsAside: 0,
     gatewayRequests: 0,
     accessLinesDropped: 0,
+    tokensVerified: 0,
+    tokenRefusals: createLabelledCounter(),
     requestsByPeer: createLabelledCounter(),
     inboundRequestsByPeer: createLabelledCounter(),
     outbound: new Traffic(),

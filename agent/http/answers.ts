@@ -10,6 +10,8 @@ export interface Answer {
   readonly title: string;
   /** Leads an operator to the reason in our log. */
   readonly decisionId?: string;
+  /** `WWW-Authenticate` (RFC 9110, section 11.6.1). */
+  readonly challenge?: string;
 }
 
 export function problemAnswer(status: number, title: string, decisionId?: string): Answer {

@@ -160,6 +160,7 @@ function isBlank(code: number): boolean {
  */
 const secretNames: ReadonlySet<string> = new Set([
   'authorization',
+  'x-access-token',
   'proxy-authorization',
   'cookie',
   'set-cookie',

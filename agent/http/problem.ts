@@ -15,6 +15,8 @@ export interface Problem {
   readonly detail?: string;
   /** Leads an operator to the reason in our log. */
   readonly decisionId?: string;
+  /** `WWW-Authenticate` (RFC 9110, section 11.6.1). */
+  readonly challenge?: string;
 }
 
 const reasonPhrases: ReadonlyMap<number, string> = new Map([
@@ -57,10 +59,11 @@ export function problemContent({ status, title, detail, decisionId }: Problem): 
   return JSON.stringify({ title, status, detail, decisionId });
 }
 
-function problemHead({ status, decisionId }: Problem, contentBytes: number): string {
+function problemHead({ status, decisionId, challenge }: Problem, contentBytes: number): string {
   return (
     `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n` +
     (decisionId === undefined ? '' : `${decisionHeader}: ${decisionId}\r\n`) +
+    (challenge === undefined ? '' : `WWW-Authenticate: ${challenge}\r\n`) +
     'Content-Type: application/problem+json\r\n' +
     `Content-Length: ${contentBytes}\r\n` +
     'Cache-Control: no-store\r\n' +

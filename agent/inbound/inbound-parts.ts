@@ -13,6 +13,7 @@ import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { InboundPeer } from './inbound-peer.ts';
 import type { LinkFacts } from './link-facts.ts';
 import type { PeerShares } from './peer-shares.ts';
+import type { TokensOf } from './port-tokens.ts';
 import type { RefusalBook } from './refusal-book.ts';
 import type { CompiledPolicy } from '#policy/compile.ts';
 import type { Clock } from '#runtime/clock.ts';
@@ -44,6 +45,7 @@ export interface InboundParts {
   readonly limits: MessageLimits;
   readonly times: HttpTimes;
   readonly whenExpired: 'keep' | 'end';
+  readonly tokensOf: TokensOf;
   /** Ports that are opaque at once where their protocol is `auto`. */
   readonly serverFirst: ReadonlySet<number>;
   /** Open at once, on all listeners together. */

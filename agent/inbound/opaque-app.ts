@@ -71,7 +71,8 @@ class OpaqueApp {
   #permit(): Result<Permit, Refusal> {
     const standing = this.#judge.standing(this.#proof.peer, this.#parts.clock.now());
     if (!standing.ok) return standing;
-    const { permit, notes } = this.#judge.judge(standing.value, undefined);
+    if (this.#order.port.token !== undefined) return refuse({ reason: 'token-refused', token: 'no-header' }); // bytes bring none
+    const { permit, notes } = this.#judge.judge(standing.value, undefined, this.#parts.clock.now());
     this.#notes = notes;
     return permit;
   }

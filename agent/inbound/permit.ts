@@ -1,9 +1,10 @@
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type { CompiledPolicy } from '#policy/compile.ts';
-import { decide, deniedBy, mtlsModeOf } from '#policy/decide.ts';
+import { decide, deniedBy, isForScopeAlone, mtlsModeOf, tokenDeniedBy } from '#policy/decide.ts';
 import type { Decision, DenyEntry, HttpCall } from '#policy/model.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { InboundPeer } from './inbound-peer.ts';
+import type { TokenRefusal } from './port-tokens.ts';
 
 const proof = Symbol('permit'); // not exported: only `authorize` makes a Permit
 
@@ -21,7 +22,12 @@ export type DenyReason =
   | 'denied-by-rule'
   | 'denied-by-list'
   | 'peer-svid-expired'
-  | 'port-is-strict';
+  | 'port-is-strict'
+  /** Missing, or refused by itself or for whom it comes from: `token` says why. */
+  | 'token-refused'
+  /** A deny list names it, its key, its client or its user. */
+  | 'token-denied'
+  | 'insufficient-scope';
 
 export interface Refusal {
   readonly reason: DenyReason;
@@ -29,6 +35,8 @@ export interface Refusal {
   readonly rule?: string;
   /** Of `denied-by-list` the entry, as it stands in its list. */
   readonly denial?: DenyEntry;
+  /** Of `token-refused`. */
+  readonly token?: TokenRefusal;
 }
 
 /** What verdicts about a caller rest on besides what it asks for. Another object whenever anything of it changes. */
@@ -49,11 +57,16 @@ function authorize({ policy, peer }: Standing, port: number, http: HttpCall | un
   const decision = decide(policy, { principal, port, http });
   if (decision.allow) return { permit: ok({ principal, rule: decision.rule, [proof]: true }), notes: decision };
   const { reason } = decision;
+  if (reason === 'no-rule-matches' && isForScopeAlone(policy, { principal, port, http })) {
+    return { permit: refuse({ reason: 'insufficient-scope' }), notes: decision };
+  }
   return {
     permit: refuse(reason === 'denied-by-rule' ? { reason, rule: decision.rule } : { reason }),
     notes: decision,
   };
 }
+
+const noNotes: Judged['notes'] = { audited: [], dryRun: [] };
 
 const expired: Result<never, Refusal> = refuse({ reason: 'peer-svid-expired' });
 const strict: Result<never, Refusal> = refuse({ reason: 'port-is-strict' });
@@ -99,7 +112,10 @@ export class PortJudge {
     return good;
   }
 
-  judge(standing: Standing, http: HttpCall | undefined): Judged {
+  judge(standing: Standing, http: HttpCall | undefined, nowMs: number): Judged {
+    const denial = http?.token && tokenDeniedBy(standing.policy, http.token, nowMs);
+    if (denial !== undefined)
+      return { permit: refuse({ reason: 'token-denied', rule: denial.reason }), notes: noNotes };
     return authorize(standing, this.#port, http);
   }
 
@@ -107,7 +123,7 @@ export class PortJudge {
   refusalOf(peer: InboundPeer, http: HttpCall | undefined, nowMs: number): Refusal | undefined {
     const standing = this.standing(peer, nowMs);
     if (!standing.ok) return standing.reason.reason === 'peer-svid-expired' ? undefined : standing.reason;
-    const { permit } = this.judge(standing.value, http);
+    const { permit } = this.judge(standing.value, http, nowMs);
     return permit.ok ? undefined : permit.reason;
   }
 }

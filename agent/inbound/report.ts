@@ -53,13 +53,20 @@ export class InboundReport extends TrafficReport<AppProblem> {
     return this.logDenied(what, this.revoked(refusal), refusal.reason);
   }
   /** What was admitted and is denied now has its line in the access log when it ends. */
-  revoked({ reason, rule }: Refusal): Answer {
-    const { status, title } = denyReply(reason);
+  revoked({ reason, rule, token }: Refusal): Answer {
+    const { status, title, challenge } = denyReply(reason);
     const decisionId = newDecisionId();
     this.#lastRevoked = { decisionId, reason };
     this.countFailure(reason);
-    this.#tell('denied', { reason, ...(rule !== undefined && { rule }) }, decisionId);
-    return problemAnswer(status, title, decisionId);
+    if (token !== undefined) this.parts.counters.tokenRefusals.add(token);
+    const why = { reason, ...(rule !== undefined && { rule }), ...(token !== undefined && { token }) };
+    this.#tell('denied', why, decisionId);
+    const answer = problemAnswer(status, title, decisionId);
+    return challenge === undefined ? answer : { ...answer, challenge };
+  }
+  /** `audit-only`: the token is for somebody else. */
+  tokenAudited(audience: string): void {
+    this.parts.emit({ event: 'inbound.token-audited', ...this.#named, port: this.#port, audience });
   }
   /** Rules that look on and change nothing. */
   noted({ audited, dryRun }: Judged['notes']): void {
@@ -134,7 +141,11 @@ export class InboundReport extends TrafficReport<AppProblem> {
     return { direction: 'inbound', peer: spiffeId, client, destination };
   }
 
-  #tell(verdict: Verdict, why: { readonly reason: string; readonly rule?: string }, decisionId: string): void {
+  #tell(
+    verdict: Verdict,
+    why: { readonly reason: string; readonly rule?: string; readonly token?: string },
+    decisionId: string,
+  ): void {
     const { counters, emit } = this.parts;
     if (verdict === 'failed') counters.inboundFailed += 1;
     else counters.inboundDenied += 1;

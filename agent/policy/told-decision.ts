@@ -9,6 +9,8 @@ export interface ToldDecision {
   readonly atMs: number;
   readonly reason: KeptRefusal['refusal']['reason'];
   readonly rule: string | undefined;
+  /** Of `token-refused`: what is wrong with the token. */
+  readonly token: string | undefined;
   /** By the rules as they stood then. */
   readonly explanation: Explanation;
 }
@@ -21,10 +23,11 @@ export function tellDecision(id: string, book: RefusalBook, compiler: PolicyComp
   const { denial } = kept.refusal;
   const explanation = explain(source.documents, source.workload, kept.call, denial === undefined ? [] : [denial]);
   if (!explanation.ok) return undefined; // what decides was compiled from the same documents
-  const { reason, rule } = kept.refusal;
-  const { value } = explanation; // rules may allow what a strict port turns away
+  const { reason, rule, token } = kept.refusal;
+  const { value } = explanation; // rules may allow what a strict port turns away, or whose token is refused
+  const isOfToken = reason === 'token-refused' || reason === 'token-denied';
   return {
-    ...{ decisionId: id, atMs: kept.atMs, reason, rule },
-    explanation: value.isTurnedAway ? { ...value, verdict: 'deny' } : value,
+    ...{ decisionId: id, atMs: kept.atMs, reason, rule, token },
+    explanation: value.isTurnedAway || isOfToken ? { ...value, verdict: 'deny' } : value,
   };
 }

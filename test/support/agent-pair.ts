@@ -19,6 +19,10 @@ import { PolicyCompiler } from '#agent/policy/policy-compiler.ts';
 import { tellDecision, type ToldDecision } from '#agent/policy/told-decision.ts';
 import { PlaintextLedger } from '#agent/plaintext/plaintext-ledger.ts';
 import type { LedgerReport } from '#agent/plaintext/ledger-report.ts';
+import { createTokensOf } from '#agent/inbound/tokens-of.ts';
+import type { TrustedKeys } from '#agent/tokens/issuer-keys.ts';
+import { KnownKeys } from '#agent/tokens/known-keys.ts';
+import { PortJudges } from '#agent/tokens/port-judges.ts';
 import { RefusalBook } from '#agent/inbound/refusal-book.ts';
 import { readPolicies } from '#policy/documents.ts';
 import type { Clock } from '#runtime/clock.ts';
@@ -42,6 +46,8 @@ export interface ServingAgent extends HalfAgent {
   readonly inbound: InboundListener;
   /** Why a call was refused. */
   decision(id: string): ToldDecision | undefined;
+  /** By which tokens are verified, as if its control part had told it. */
+  useTokenKeys(keys: TrustedKeys): void;
   /** Who called in plaintext. */
   plaintextCallers(): LedgerReport;
   /** Puts these documents into force beside the ports' own lists, as if the control plane had pushed them. */
@@ -112,9 +118,15 @@ export async function startServing(
   const refusals = new RefusalBook();
   const common = commonParts(agent, options);
   const ledger = new PlaintextLedger({ ...common, modeChanges: 'told' });
-  const inbound = await openInbound(
+  const known = new KnownKeys({ clock: common.clock, onWanted: () => undefined });
+  const self = () => domain.spiffeId(workload);
+  const whenExpired = options.whenExpired ?? 'keep';
+  const judges = new PortJudges({ ...common, keys: known, self });
+  const tokensOf = createTokensOf({ ...common, judges, whenExpired, onExpired: () => inbound.reconsider() });
+  const inbound: InboundListener = await openInbound(
     {
       ...common,
+      tokensOf,
       identity: agent.store,
       randomBytes,
       policy: () => policy,
@@ -123,9 +135,9 @@ export async function startServing(
       spoken: new Map(),
       answeringHttp: new Set(),
       ports: new Map(options.ports.map((port) => [port.port, port])),
-      self: () => domain.spiffeId(workload),
+      self,
       shares: new PeerShares({ requests: common.inFlight, streams: new Ceiling(common.maxConnections) }),
-      whenExpired: options.whenExpired ?? 'keep',
+      whenExpired,
       worker: undefined,
     },
     { listen: local, advertise: undefined, ports: options.ports },
@@ -133,6 +145,9 @@ export async function startServing(
   return {
     ...agent,
     inbound,
+    useTokenKeys(keys) {
+      if (known.use(keys) === 'less') inbound.reconsider();
+    },
     plaintextCallers: () => ledger.report(policy.mtls.document),
     decision: (id) => tellDecision(id, refusals, compiler),
     push(yaml) {

@@ -24,6 +24,7 @@ export function sendAnswer(stream: H2Stream, answer: Answer, reader: Reader): vo
   const content = Buffer.from(problemContent(answer), 'utf8');
   const fields = [statusField(answer.status)];
   if (answer.decisionId !== undefined) fields.push(headerField(decisionHeader, answer.decisionId));
+  if (answer.challenge !== undefined) fields.push(headerField('WWW-Authenticate', answer.challenge));
   fields.push(problemType, contentLength(content.length), noStore);
   stream.headers(fields, reader === 'head-only');
   if (reader === 'head-only') return;

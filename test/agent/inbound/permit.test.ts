@@ -31,7 +31,7 @@ const rulesFor = (...workloads: string[]) =>
 function judged(policy: CompiledPolicy, port = 7002, nowMs = now) {
   const judge = new PortJudge(() => policy, port);
   const standing = judge.standing(cart, nowMs);
-  return standing.ok ? judge.judge(standing.value, undefined).permit : standing;
+  return standing.ok ? judge.judge(standing.value, undefined, 0).permit : standing;
 }
 
 test('a caller that a rule names is admitted, with the rule in its permit, and nobody else', () => {
