@@ -27,6 +27,8 @@ export interface CompiledPolicy {
   readonly onTrial: readonly string[];
   readonly denials: DenialIndex;
   readonly tokenDenials: DenialIndex;
+  /** All that ScopeTemplates name. */
+  readonly scopes: readonly string[];
   readonly mtls: MtlsModes;
 }
 
@@ -90,6 +92,7 @@ export function compilePolicies(
     onTrial: admitsRest === undefined ? [] : policies.filter(({ action }) => action === 'ALLOW').map(documentName),
     ...indexDenials(near.filter((document) => document.kind === 'DenyList')),
     mtls: mtls.value,
+    scopes: [...scopes.keys()],
   });
 }
 

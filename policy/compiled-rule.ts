@@ -4,6 +4,7 @@ import { foreignMatch, namesAllInFull, type Exemptions } from './foreign-caller.
 import { HostSet, PatternSet } from './match.ts';
 import { namesDomain } from './patterns.ts';
 import type { ResolvedOperation } from './scopes.ts';
+import { isTokenKey, sourceTexts, tokenSourceFields, tokenTest, tokenTexts } from './token-fields.ts';
 
 /** What a rule does where it matches. */
 export type Effect = 'allow' | 'deny' | 'audit' | 'would-allow' | 'would-deny';
@@ -49,7 +50,7 @@ export class RuleTests {
 
 /** One test of a whole rule, as it is written. */
 export function ruleTest({ from, when, operations, doubt }: Demands, exemptions: Exemptions = 'as-written'): Test {
-  const sources = from.map((source) => sourceTest(source, exemptions));
+  const sources = from.map((source) => sourceTest(source, exemptions, doubt));
   const asked = operationsTest(operations, doubt);
   const conditions = conditionsTest(when, doubt, exemptions);
   return (call) => matchesAny(sources, call) && asked(call) && conditions(call);
@@ -67,7 +68,7 @@ function newForeignTest({ from, when, operations, doubt }: Demands): Test {
   const caller = foreignMatch(
     { from, when, doubt },
     {
-      source: sourceTest,
+      source: (source, exemptions) => sourceTest(source, exemptions, doubt),
       conditions: (exemptions) => conditionsTest(when, doubt, exemptions),
     },
   );
@@ -96,12 +97,24 @@ function matchesAll(tests: readonly Test[], asked: Asked): boolean {
   return true;
 }
 
-function sourceTest({ principals, notPrincipals, namespaces, notNamespaces }: Source, exemptions: Exemptions): Test {
+function sourceTest(source: Source, exemptions: Exemptions, doubt: Doubt): Test {
+  const { principals, notPrincipals, namespaces, notNamespaces } = source;
   const tests = [
     ...listTests(principals && new PatternSet(principals), exemptedPrincipals(notPrincipals, exemptions), principalOf),
     ...listTests(namespaces && new PatternSet(namespaces), exemptedNamespaces(notNamespaces, exemptions), namespaceOf),
+    ...tokenTests(source, doubt),
   ];
   return (asked) => matchesAll(tests, asked);
+}
+
+function tokenTests(source: Source, doubt: Doubt): readonly Test[] {
+  return tokenSourceFields.flatMap((field) => {
+    const list = source[field];
+    if (list === undefined) return [];
+    const set = new PatternSet(list);
+    const sets = field.startsWith('not') ? { wanted: undefined, excluded: set } : { wanted: set, excluded: undefined };
+    return [tokenTest((token) => sourceTexts(field, token), sets, doubt)];
+  });
 }
 
 function exemptedPrincipals(list: readonly Pattern[] | undefined, exemptions: Exemptions): TextSet | undefined {
@@ -142,9 +155,11 @@ function operationTest({ operation, alternatives }: ResolvedOperation, doubt: Do
     ...listTests(paths && new PatternSet(paths), notPaths && new PatternSet(notPaths), ({ path }) => path),
   ];
   if (alternatives !== undefined) {
-    const sets = alternatives.map(({ method, path }) => ({ method, paths: new PatternSet([path]) }));
-    tests.push(({ call, path }) => {
-      return path !== undefined && sets.some((each) => each.method === call.http?.method && each.paths.has(path));
+    const sets = alternatives.map(({ scope, method, path }) => ({ scope, method, paths: new PatternSet([path]) }));
+    tests.push(({ call: { http }, path }) => {
+      if (path === undefined) return false;
+      const isCovered = (scope: string): boolean => doubt === 'wide' || http?.token?.scopes.includes(scope) === true;
+      return sets.some((each) => each.method === http?.method && each.paths.has(path) && isCovered(each.scope));
     });
   }
   return (asked) => {
@@ -157,6 +172,7 @@ function operationTest({ operation, alternatives }: ResolvedOperation, doubt: Do
 function conditionTest(condition: Condition, doubt: Doubt, exemptions: Exemptions): Test {
   const { key, values, notValues } = condition;
   const [wanted, excluded] = [values && new PatternSet(values), notValues && new PatternSet(notValues)];
+  if (isTokenKey(key)) return tokenTest((token) => tokenTexts(key, token), { wanted, excluded }, doubt);
   if (key.of === 'request.headers') return headerTest(key.name, { wanted, excluded, doubt });
   const tests = {
     'source.principal': () => listTests(wanted, exemptedPrincipals(notValues, exemptions), principalOf),

@@ -58,11 +58,9 @@ export function tokenDeniedBy(policy: CompiledPolicy, token: CallToken, nowMs: n
 export function isForScopeAlone(policy: CompiledPolicy, call: Call): boolean {
   const { http } = call;
   if (http?.token === undefined) return false;
-  const token = { ...http.token, scopes: everyScope };
+  const token = { ...http.token, scopes: policy.scopes };
   return decide(policy, { ...call, http: { ...http, token } }).allow;
 }
-
-const everyScope = { includes: () => true };
 
 /** Whether a port takes callers without a certificate. */
 export function mtlsModeOf(policy: CompiledPolicy, port: number): MtlsMode {

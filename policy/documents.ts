@@ -74,7 +74,7 @@ function versionProblem(kind: unknown): string {
 
 function kindProblem(kind: unknown, known: readonly string[]): string {
   if (kind === 'RequestAuthentication')
-    return 'RequestAuthentication is not supported: it comes with tokens; leave it out';
+    return 'RequestAuthentication is not supported: agent.yaml says whose tokens count, in tokenIssuers and inbound.ports[].token; leave it out';
   for (const [version, kinds] of Object.entries(kindsOf)) {
     if (typeof kind === 'string' && Object.hasOwn(kinds, kind))
       return `${kind} is a kind of another dialect: write apiVersion: ${version}`;

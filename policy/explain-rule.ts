@@ -1,9 +1,10 @@
 import { namespaceOf, principalOf, type Asked, type Doubt } from './asked.ts';
 import { ruleTest } from './compiled-rule.ts';
 import { exemptionsOf, isNamedIn, type Exemptions } from './foreign-caller.ts';
-import type { Condition, Pattern, Rule, Source } from './model.ts';
+import type { CallToken, Condition, Pattern, Rule, Source } from './model.ts';
 import { keyText, patternText } from './policy-yaml.ts';
 import type { ResolvedOperation } from './scopes.ts';
+import { isTokenKey, sourceTexts, tokenSourceFields, tokenTexts } from './token-fields.ts';
 
 /** One field of a rule, asked of a call. */
 export interface Predicate {
@@ -23,6 +24,8 @@ export interface Predicate {
   readonly excludedBy: readonly (Pattern | number)[];
   /** No field: a caller is foreign, and nothing here names its trust domain in full. */
   readonly isOfDomain?: true;
+  /** Another token would make it hold, whatever else the call is. */
+  readonly isOfToken?: true;
 }
 
 /** One item of `from`, `to` or `when`: every predicate must hold. */
@@ -125,8 +128,10 @@ export function failedIn({ from, to, when }: RuleReading): readonly Predicate[] 
 }
 
 /** The predicates of a rule that matches by which it would not have to: nobody can tell. */
-export function untoldIn({ to, when }: RuleReading): readonly Predicate[] {
-  return [...to, ...when].filter(holdsOf).flatMap(({ predicates }) => predicates.filter(({ isTold }) => !isTold));
+export function untoldIn({ from, to, when }: RuleReading): readonly Predicate[] {
+  return [...from, ...to, ...when]
+    .filter(holdsOf)
+    .flatMap(({ predicates }) => predicates.filter(({ isTold }) => !isTold));
 }
 
 export function holdsOf({ predicates }: Alternative): boolean {
@@ -140,13 +145,24 @@ function firstFailed({ predicates }: Alternative): Predicate[] {
 const sourceFields = ['principals', 'notPrincipals', 'namespaces', 'notNamespaces'] as const;
 
 function sourcePredicates(source: Source, at: string, question: FieldQuestion): Predicate[] {
-  return sourceFields.flatMap((field) =>
+  const token = question.asked.call.http?.token;
+  const ofToken = tokenSourceFields.flatMap((field) =>
+    predicatesOf(source[field], {
+      path: `${at}.${field}`,
+      isTold: token !== undefined,
+      isOfToken: true,
+      has: token === undefined ? [] : sourceTexts(field, token),
+      holds: (list) => isMatch({ from: [{ [field]: list }] }, question),
+    }),
+  );
+  const ofCaller = sourceFields.flatMap((field) =>
     predicatesOf(source[field], {
       path: `${at}.${field}`,
       has: [field.endsWith('rincipals') ? principalOf(question.asked) : namespaceOf(question.asked)],
       holds: (list) => isMatch({ from: [{ [field]: list }] }, question),
     }),
   );
+  return [...ofCaller, ...ofToken];
 }
 
 const operationFields = [
@@ -173,32 +189,39 @@ function operationPredicates(resolved: ResolvedOperation, at: string, question: 
     }),
   );
   const scopes = operation.scopes?.map((text): Pattern => ({ kind: 'exact', text }));
+  const narrow = { ...question, doubt: 'narrow' } as const;
+  const isMeant = isMatch({ to: [{ operation: {}, alternatives }] }, { ...question, doubt: 'wide' });
   const byScope = predicatesOf(scopes, {
     path: `${at}.scopes`,
-    isTold: call.http !== undefined,
-    has: [call.http && `${call.http.method} ${path}`],
+    isTold: alternatives === undefined || isMatch({ to: [{ operation: {}, alternatives }] }, narrow) || !isMeant,
+    ...(isMeant && { isOfToken: true as const }),
+    has: [call.http && `${call.http.method} ${path}`, call.http && scopesText(call.http.token)],
     holds: () => isMatch({ to: [{ operation: {}, alternatives }] }, question),
   });
   return [...lists, ...byScope];
 }
 
+function scopesText(token: CallToken | undefined): string {
+  if (token === undefined) return 'no token';
+  return token.scopes.length === 0 ? 'a token without scopes' : `a token with ${token.scopes.join(' ')}`;
+}
+
 function conditionPredicates({ key, values, notValues }: Condition, at: string, question: FieldQuestion): Predicate[] {
   const has = textsOf(key, question.asked);
   const about = keyText(key);
-  const isTold = question.asked.call.http !== undefined || key.of !== 'request.headers';
+  const { http } = question.asked.call;
+  const isOfToken = isTokenKey(key);
+  const isTold = isOfToken ? http?.token !== undefined : http !== undefined || key.of !== 'request.headers';
+  const ofToken = isOfToken ? ({ isOfToken: true } as const) : {};
   return [
     ...predicatesOf(values, {
       path: `${at}.values`,
-      about,
-      isTold,
-      has,
+      ...{ about, isTold, has, ...ofToken },
       holds: (list) => isMatch({ when: [{ key, values: list }] }, question),
     }),
     ...predicatesOf(notValues, {
       path: `${at}.notValues`,
-      about,
-      isTold,
-      has,
+      ...{ about, isTold, has, ...ofToken },
       holds: (list) => isMatch({ when: [{ key, notValues: list }] }, question),
     }),
   ];
@@ -214,6 +237,8 @@ function textsOf(key: Condition['key'], asked: Asked): readonly (string | undefi
       return [String(asked.call.port)];
     case 'request.headers':
       return asked.call.http?.header(key.name) ?? [];
+    default:
+      return asked.call.http?.token === undefined ? [] : tokenTexts(key, asked.call.http.token);
   }
 }
 
@@ -222,6 +247,7 @@ interface Field<T> {
   readonly about?: string;
   /** Undefined: yes. */
   readonly isTold?: boolean;
+  readonly isOfToken?: true;
   readonly has: readonly (string | undefined)[];
   /** Whether the predicate would hold with this list. */
   readonly holds: (list: readonly T[]) => boolean;
@@ -242,6 +268,7 @@ function predicatesOf<T extends Pattern | number>(list: readonly T[] | undefined
       has: has.filter((text) => text !== undefined),
       holds,
       isTold: field.isTold ?? true,
+      ...(field.isOfToken && { isOfToken: true as const }),
       excludedBy: wants === 'one-of' || holds ? [] : list.filter((value) => !field.holds([value])),
     },
   ];

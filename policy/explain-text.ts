@@ -62,12 +62,12 @@ function denyListText({ list, reason, expiresAtMs }: DenyListing): string {
   return `the deny list ${list} shuts the caller out${until}, whatever rules say: ${reason}`;
 }
 
-function policyLines({ policies, notSelected, decision, workload }: Explanation): string[] {
+function policyLines({ policies, notSelected, decision, workload, request }: Explanation): string[] {
   const order = ['DENY', 'ALLOW', 'AUDIT'] as const;
   const asked = order.flatMap((action) => policies.filter((each) => each.action === action));
   return [
     ...wrapped(asked.length === 0 ? `No policy selects ${workload}.` : `Policies that select ${workload}:`, ''),
-    ...asked.flatMap(findingLines),
+    ...asked.flatMap((each) => findingLines(each, request === undefined)),
     ...(notSelected.length === 0 ? [] : ['', 'Policies that do not:']),
     ...notSelected.flatMap(({ policy, why }) => wrapped(`  ${policy}: ${why}`, '    ')),
     ...decision.dryRun.flatMap((each) => wrapped(`Dry run: ${dryRunText(each)}`, '')),
@@ -79,7 +79,7 @@ function dryRunText({ verdict, rule }: DryRun): string {
   return `${rule} ${verdict} it, for none of its rules matches; counts for nothing.`;
 }
 
-function findingLines({ policy, action, rules }: PolicyFinding): string[] {
+function findingLines({ policy, action, rules }: PolicyFinding, isOpaque: boolean): string[] {
   const remark = action === 'AUDIT' ? ' (is noted, decides nothing)' : '';
   const empty = rules.length === 0 ? ': no rules, so it matches nothing' : '';
   const matching = rules.filter(({ failed }) => failed.length === 0);
@@ -87,7 +87,9 @@ function findingLines({ policy, action, rules }: PolicyFinding): string[] {
   const left = rules.length - matching.length - others.size;
   return [
     ...wrapped(`  ${action} ${policy}${remark}${empty}`, '    '),
-    ...rules.filter((rule) => rule.failed.length === 0 || others.has(rule)).flatMap(ruleLines),
+    ...rules
+      .filter((rule) => rule.failed.length === 0 || others.has(rule))
+      .flatMap((rule) => ruleLines(rule, isOpaque)),
     ...(left === 0 ? [] : [`    and ${left} more that do not match (--json has all of them)`]),
   ];
 }
@@ -96,10 +98,12 @@ function findingLines({ policy, action, rules }: PolicyFinding): string[] {
 const shownFailures = 20;
 const shownValues = 5;
 
-function ruleLines({ path, isDryRun, failed, untold }: RuleFinding): string[] {
+function ruleLines({ path, isDryRun, failed, untold }: RuleFinding, isOpaque: boolean): string[] {
   const trial = isDryRun ? ' (dry run, counts for nothing)' : '';
   if (failed.length === 0) {
-    const doubt = untold.map((each) => `      ${each} cannot be told of an opaque call, and counts as met`);
+    const doubt = untold.map(
+      (each) => `      ${each} cannot be told of ${isOpaque ? 'an opaque call' : 'the token'}, and counts as met`,
+    );
     return [`    ${path}${trial}: matches`, ...doubt.flatMap((line) => wrapped(line, '        '))];
   }
   return [
@@ -148,6 +152,8 @@ function suggestionLines(explanation: Explanation, suggestion: Suggestion): stri
 const impossible = {
   'open-to-own-domain':
     'a policy that allows it would replace the default by which others are let in; write one that names all who may call',
+  'another-token':
+    'the rules ask for an access token that says something else: the caller needs one with what they name',
   'caller-without-identity': 'the caller proved no identity, so that what lets it in would let anybody in',
   'no-exact-value': 'the call has something that a policy cannot name exactly (`*`, `{` or `}` in its method or path)',
 } as const;

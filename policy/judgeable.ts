@@ -1,5 +1,6 @@
 import { httpFieldOf } from './compiled-rule.ts';
 import type { Operation, Rule, WorkloadFacts } from './model.ts';
+import { asksForToken } from './token-fields.ts';
 
 /**
  * Where a rule asks for what no port that it is about can tell: HTTP of a port that speaks TCP. `path` begins with `spec`.
@@ -12,15 +13,22 @@ export function unjudgedOn(
 ): readonly { readonly path: string; readonly problem: string }[] {
   const opaque = [...(declared ?? [])].flatMap(([port, protocol]) => (protocol === 'tcp' ? [port] : []));
   if (opaque.length === 0) return [];
-  const header = rule.when.findIndex(({ key }) => key.of === 'request.headers');
+  const condition = rule.when.findIndex(({ key }) => key.of.startsWith('request.'));
+  const http = httpFieldOfCaller(rule) ?? (condition < 0 ? undefined : `when[${condition}].key`);
   const operations: readonly Operation[] = rule.to.length === 0 ? [{}] : rule.to;
   return operations.flatMap((operation, index) => {
     const port = opaque.find((each) => reaches(operation, rule, each));
     const field = httpFieldOf(operation);
-    if (port === undefined || (field === undefined && header < 0)) return [];
-    const path = field === undefined ? `when[${header}].key` : `to[${index}].operation.${field}`;
+    const path = field === undefined ? http : `to[${index}].operation.${field}`;
+    if (port === undefined || path === undefined) return [];
     return [{ path: `spec.${rule.path}.${path}`, problem: problemOn(port, nameOf(port)) }];
   });
+}
+
+/** Where every source asks for a token: it comes with HTTP. */
+function httpFieldOfCaller({ from }: Rule): string | undefined {
+  const fields = from.map(asksForToken);
+  return from.length === 0 || fields.includes(undefined) ? undefined : `from[0].source.${fields[0]}`;
 }
 
 function problemOn(port: number, name: string): string {

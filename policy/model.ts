@@ -55,6 +55,12 @@ export interface Source {
   readonly notPrincipals?: readonly Pattern[];
   readonly namespaces?: readonly Pattern[];
   readonly notNamespaces?: readonly Pattern[];
+  /** `<iss>/<sub>` of the access token; like all that is about it, of HTTP only. */
+  readonly requestPrincipals?: readonly Pattern[];
+  readonly notRequestPrincipals?: readonly Pattern[];
+  /** One of the token's roles. Ours only. */
+  readonly roles?: readonly Pattern[];
+  readonly notRoles?: readonly Pattern[];
 }
 
 /** Every field that is there must match. All but the ports can be judged of HTTP only. */
@@ -67,7 +73,10 @@ export interface Operation {
   readonly notMethods?: readonly Pattern[];
   readonly paths?: readonly Pattern[];
   readonly notPaths?: readonly Pattern[];
-  /** Names of `ScopeTemplates`: any method and path that one of them stands for. Ours only. */
+  /**
+   * Names of `ScopeTemplates`: any method and path that one of them stands for. Who admits by it wants a token with that scope;
+   * who refuses or notes does not ask for one. Ours only.
+   */
   readonly scopes?: readonly string[];
 }
 
@@ -77,11 +86,14 @@ export interface Condition {
   readonly notValues?: readonly Pattern[];
 }
 
-/** What a condition can be about. Claims and scopes of tokens will be further kinds. */
+/** What a condition can be about. */
 export type ConditionKey =
   | { readonly of: 'source.principal' | 'source.namespace' | 'destination.port' }
   /** Lower case. */
-  | { readonly of: 'request.headers'; readonly name: string };
+  | { readonly of: 'request.headers'; readonly name: string }
+  | { readonly of: 'request.auth.principal' | 'request.auth.audiences' | 'request.auth.presenter' }
+  /** `request.auth.claims[realm_access][roles]`. */
+  | { readonly of: 'request.auth.claims'; readonly path: readonly string[] };
 
 export interface PeerAuthentication extends PolicyName {
   readonly kind: 'PeerAuthentication';
@@ -193,7 +205,7 @@ export interface CallToken {
   readonly authorizedParty: string | undefined;
   readonly tokenId: string;
   readonly kid: string;
-  readonly scopes: Pick<readonly string[], 'includes'>;
+  readonly scopes: readonly string[];
   readonly roles: readonly string[];
   /** Who acts for the subject, the current one first. */
   readonly actors: readonly { readonly subject: string }[];

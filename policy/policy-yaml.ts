@@ -37,6 +37,7 @@ function conditionValue({ key, values, notValues }: Condition): Plain {
 
 /** `request.headers[x-env]`. */
 export function keyText(key: Condition['key']): string {
+  if (key.of === 'request.auth.claims') return `${key.of}${key.path.map((name) => `[${name}]`).join('')}`;
   return key.of === 'request.headers' ? `${key.of}[${key.name}]` : key.of;
 }
 

@@ -1,5 +1,4 @@
 const address = 'identity is never derived from an address; name principals or namespaces';
-const tokens = 'it comes with tokens; until then name principals or namespaces';
 
 /** Fields that others know and we do not take, each with its reason and what to write. */
 const refusedFields: Readonly<Record<string, string>> = {
@@ -7,8 +6,6 @@ const refusedFields: Readonly<Record<string, string>> = {
   notIpBlocks: address,
   remoteIpBlocks: address,
   notRemoteIpBlocks: address,
-  requestPrincipals: tokens,
-  notRequestPrincipals: tokens,
   serviceAccounts: 'write principals: <trust domain>/ns/<namespace>/sa/<service account>',
   notServiceAccounts: 'write notPrincipals: <trust domain>/ns/<namespace>/sa/<service account>',
   targetRef: 'policies are about workloads; write selector',
@@ -18,7 +15,7 @@ const refusedFields: Readonly<Record<string, string>> = {
 };
 
 /** Fields of our dialect, for those who write them in Istio's. */
-const ownFields = ['dryRun', 'scopes', 'allow'];
+const ownFields = ['dryRun', 'scopes', 'allow', 'roles', 'notRoles'];
 
 /** Why there is no such field, and what to write instead; undefined: nobody has such a field. */
 export function refusedField(name: string): string | undefined {
@@ -39,7 +36,9 @@ export function isUnjudgedHeader(name: string): boolean {
 /** Of a key under `when`. */
 export function refusedConditionKey(key: string): string {
   if (/^(?:source|remote|destination)\.ip$/.test(key)) return `${key} is not supported: ${address}`;
-  if (/^request\.(?:auth|scopes?)\b/.test(key)) return `${key} is not supported: ${tokens}`;
+  if (/^request\.(?:auth|scopes?)\b/.test(key)) {
+    return `there is no key ${key}: write request.auth.principal, request.auth.audiences, request.auth.presenter or request.auth.claims[<name>]`;
+  }
   if (key === 'connection.sni') return `${key} is not supported: callers choose it freely; name hosts or ports`;
   if (key.startsWith('experimental.')) return `${key} is not supported: it is about one proxy's insides; leave it out`;
   if (key === 'source.serviceAccount') return `${key} is not supported: write source.principal`;

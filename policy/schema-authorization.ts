@@ -16,23 +16,29 @@ import { emptyListHint, metadata, patternsRead, ports, selector, textRead } from
 
 const maxRules = 10_000;
 
-const source = z
-  .strictObject(
-    {
-      principals: patternsRead(parsePrincipal, 'prod.example/ns/shop/sa/cart'),
-      notPrincipals: patternsRead(parsePrincipal, 'prod.example/ns/shop/sa/cart'),
-      namespaces: patternsRead(parseNamespace, 'shop'),
-      notNamespaces: patternsRead(parseNamespace, 'shop'),
-    },
-    'write source: { principals: […] } or { namespaces: […] }',
-  )
-  .check(isNotEmpty('is empty: write principals or namespaces, or leave `from` out for anyone'));
+const sourceFields = {
+  principals: patternsRead(parsePrincipal, 'prod.example/ns/shop/sa/cart'),
+  notPrincipals: patternsRead(parsePrincipal, 'prod.example/ns/shop/sa/cart'),
+  namespaces: patternsRead(parseNamespace, 'shop'),
+  notNamespaces: patternsRead(parseNamespace, 'shop'),
+  requestPrincipals: patternsRead(parsePattern, 'https://login.example/4711'),
+  notRequestPrincipals: patternsRead(parsePattern, 'https://login.example/4711'),
+};
 
-const from = z
-  .array(z.strictObject({ source }, 'write - source: …'), 'write a list of sources')
-  .min(1, emptyListHint)
-  .transform((items) => items.map((item) => item.source))
-  .default([]);
+const sourceHint = 'write source: { principals: […] } or { namespaces: […] }';
+const emptySource = 'is empty: write principals or namespaces, or leave `from` out for anyone';
+const istioSource = z.strictObject(sourceFields, sourceHint).check(isNotEmpty(emptySource));
+const ownSource = z
+  .strictObject(
+    { ...sourceFields, roles: patternsRead(parsePattern, 'premium'), notRoles: patternsRead(parsePattern, 'premium') },
+    sourceHint,
+  )
+  .check(isNotEmpty(emptySource));
+
+function sources<T>(source: z.ZodType<T>) {
+  const item = z.strictObject({ source }, 'write - source: …').transform((given) => (given as { source: T }).source);
+  return z.array(item, 'write a list of sources').min(1, emptyListHint).default([]);
+}
 
 function operationFields(dialect: Dialect) {
   const readPath = pathReader(dialect);
@@ -109,6 +115,12 @@ function parseConditionKey(text: string): Result<ConditionKey, string> {
   if (text === 'source.principal' || text === 'source.namespace' || text === 'destination.port') {
     return ok({ of: text });
   }
+  if (text === 'request.auth.principal' || text === 'request.auth.audiences' || text === 'request.auth.presenter') {
+    return ok({ of: text });
+  }
+  if (/^request\.auth\.claims(?:\[[^[\]]{1,256}\]){1,16}$/.test(text)) {
+    return ok({ of: 'request.auth.claims', path: [...text.matchAll(/\[([^[\]]+)\]/g)].map(([, claim = '']) => claim) });
+  }
   const name = /^request\.headers\[([!#$%&'*+.^_`|~0-9A-Za-z-]+)\]$/.exec(text)?.[1];
   const lower = name?.toLowerCase();
   return lower === undefined || lower === 'host' || isUnjudgedHeader(lower)
@@ -130,9 +142,14 @@ function conditionReader(key: ConditionKey): ReadPattern {
 }
 
 const ruleHint = 'write a rule: { from: […], to: […], when: […] }';
-const istioRule = z.strictObject({ from, to: alternatives(istioOperation), when }, ruleHint);
+const istioRule = z.strictObject({ from: sources(istioSource), to: alternatives(istioOperation), when }, ruleHint);
 const ownRule = z.strictObject(
-  { from, to: alternatives(ownOperation), when, dryRun: z.boolean('write true or false').default(false) },
+  {
+    from: sources(ownSource),
+    to: alternatives(ownOperation),
+    when,
+    dryRun: z.boolean('write true or false').default(false),
+  },
   ruleHint,
 );
 

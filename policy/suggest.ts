@@ -1,5 +1,5 @@
 import { applyEdits, exactly, exactValue, isPolicyNamed, type PolicyEdit } from './edits.ts';
-import { failedIn, holdsOf, type Predicate, type RuleReading } from './explain-rule.ts';
+import { failedIn, holdsOf, untoldIn, type Predicate, type RuleReading } from './explain-rule.ts';
 import type { AuthorizationPolicy, Call, Operation, PolicyDocument, Rule, Source, WorkloadFacts } from './model.ts';
 import { scheme } from './patterns.ts';
 import { patternText } from './policy-yaml.ts';
@@ -12,7 +12,10 @@ export type Suggestion =
       /** Principals that the edited rule names as well: they get what the edit opens, too. */
       readonly alsoFor: readonly string[];
     }
-  | { readonly possible: false; readonly why: 'caller-without-identity' | 'no-exact-value' | 'open-to-own-domain' };
+  | { readonly possible: false; readonly why: ImpossibleEdit };
+
+/** `another-token`: what refuses is what the token says, or that there is none; an edit would do away with that demand. */
+export type ImpossibleEdit = 'another-token' | 'caller-without-identity' | 'no-exact-value' | 'open-to-own-domain';
 
 export interface Refusal {
   readonly documents: readonly PolicyDocument[];
@@ -50,6 +53,7 @@ const fewChanges = 2;
 export function suggestEdits(refusal: Refusal): Suggestion {
   const { documents, call, readings, allows } = refusal;
   if (call.principal === undefined) return { possible: false, why: 'caller-without-identity' };
+  if (readings.some(asksForAnotherToken)) return { possible: false, why: 'another-token' };
   const caller = call.principal.slice(scheme.length);
   const exemptions = readings
     .filter(isDeny)
@@ -62,6 +66,19 @@ export function suggestEdits(refusal: Refusal): Suggestion {
   );
   if (found === undefined) return { possible: false, why: 'no-exact-value' };
   return { possible: true, edits: [...exemptions, ...found.edits], alsoFor: found.alsoFor };
+}
+
+/** A rule that would admit the call with another token, or refuses it because there is none. */
+function asksForAnotherToken({ document, rules }: PolicyReading): boolean {
+  return rules.some((reading) => {
+    if (reading.rule.isDryRun || document.action === 'AUDIT') return false;
+    const isMatch = failedIn(reading).length === 0;
+    if (document.action === 'DENY') return isMatch && untoldIn(reading).some(({ isOfToken }) => isOfToken === true);
+    const { from, to, when } = reading;
+    const mayHold = ({ predicates }: RuleReading['to'][number]): boolean =>
+      predicates.every(({ holds, isOfToken }) => holds || isOfToken === true);
+    return !isMatch && [from, to].every((part) => part.length === 0 || part.some(mayHold)) && when.every(mayHold);
+  });
 }
 
 function isDeny({ document }: PolicyReading): boolean {

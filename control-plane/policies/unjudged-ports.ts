@@ -1,3 +1,4 @@
+import { asksForToken } from '#policy/token-fields.ts';
 import { isNear, rootNamespaceOf, selects } from '#policy/compile.ts';
 import { httpFieldOf } from '#policy/compiled-rule.ts';
 import { toPolicy } from '#policy/documents.ts';
@@ -85,9 +86,11 @@ function tcpPortsOf(
   };
 }
 
-function asksHttp({ to, when }: Rule): boolean {
+function asksHttp({ from, to, when }: Rule): boolean {
   return (
-    to.some((operation) => httpFieldOf(operation) !== undefined) || when.some(({ key }) => key.of === 'request.headers')
+    to.some((operation) => httpFieldOf(operation) !== undefined) ||
+    from.some((source) => asksForToken(source) !== undefined) ||
+    when.some(({ key }) => key.of.startsWith('request.'))
   );
 }
 

@@ -12,26 +12,29 @@ import { decide, withoutParameters } from '#policy/decide.ts';
 import type {
   AuthorizationPolicy,
   Call,
+  CallToken,
   Decision,
   Operation,
   PolicyDocument,
   PolicyName,
   Rule,
+  Source,
   WorkloadFacts,
 } from '#policy/model.ts';
+import { asksForToken } from '#policy/token-fields.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { CalledWorkload, ObservedCall } from './observations.ts';
 
 /**
- * What documents say to a call of which only caller, port, method and path are known. `perhaps`: a rule that asks for hosts or
- * headers may allow it. Deny lists and rules that deny by hosts or headers are not asked.
+ * What documents say to a call of which only caller, port, method and path are known. `perhaps`: a rule that asks for hosts,
+ * headers or a token may allow it. Deny lists and rules that deny by those are not asked.
  */
 export type Standing = 'allowed' | 'perhaps' | 'denied' | 'not-allowed';
 
 export interface RuleUse {
   /** ALLOW rules, `namespace/name rules[3]`, that no call needed: without all of them, each is allowed as before. */
   readonly unused: readonly string[];
-  /** That ask for hosts or headers: an access log has none. */
+  /** That ask for hosts, headers or a token: an access log has none. */
   readonly untold: readonly string[];
   /** Of policies that select no workload of which a call was seen. */
   readonly unseen: readonly string[];
@@ -41,7 +44,7 @@ interface Compiled {
   readonly facts: WorkloadFacts;
   /** With rules that need no more than is known. */
   readonly told: CompiledPolicy;
-  /** With the others, as if hosts and headers were what they ask for. */
+  /** With the others, as if hosts, headers and the token were what they ask for. */
   readonly untold: CompiledPolicy;
 }
 
@@ -68,7 +71,8 @@ export class PolicyUse {
       return ok('allowed');
     }
     if (decision.reason === 'denied-by-rule') return ok('denied');
-    return ok(decide(untold, call).allow ? 'perhaps' : 'not-allowed');
+    const asIfCovered = call.http && { ...call.http, token: { ...someToken, scopes: untold.scopes } };
+    return ok(decide(untold, { ...call, http: asIfCovered }).allow ? 'perhaps' : 'not-allowed');
   }
 
   /** Of the ALLOW rules in force; `of`: only of policies for that workload. */
@@ -135,7 +139,7 @@ function factsOf({ trustDomain, namespace, name }: CalledWorkload): WorkloadFact
 function lessened(document: PolicyDocument, ofAllow: (rule: Rule) => Rule): PolicyDocument {
   if (document.kind !== 'AuthorizationPolicy') return document;
   if (document.action === 'ALLOW') return { ...document, rules: document.rules.map(ofAllow) };
-  return { ...document, rules: document.rules.map(toldRule) };
+  return { ...document, rules: document.rules.map((rule) => (asksForMore(rule) ? { ...rule, ...nobodys } : rule)) };
 }
 
 function toldRule(rule: Rule): Rule {
@@ -144,16 +148,36 @@ function toldRule(rule: Rule): Rule {
 
 function untoldRule(rule: Rule): Rule {
   if (isTold(rule)) return rule.isDryRun ? rule : { ...rule, ...nobodys };
-  return { ...rule, to: rule.to.map(withoutHosts), when: rule.when.filter(({ key }) => key.of !== 'request.headers') };
+  const when = rule.when.filter(({ key }) => !key.of.startsWith('request.'));
+  return { ...rule, from: rule.from.map(withoutToken), to: rule.to.map(withoutHosts), when };
 }
 
 /** Matches no call, and is there all the same: an ALLOW policy without it could leave a workload open. */
 const nobodys = { from: [{ principals: [] }], to: [], when: [] };
 
-function isTold({ to, when }: Rule): boolean {
-  const hasHosts = to.some(({ hosts, notHosts }) => hosts !== undefined || notHosts !== undefined);
-  return !hasHosts && when.every(({ key }) => key.of !== 'request.headers');
+/** Who admits by a scope asks for a token that has it. */
+function isTold(rule: Rule): boolean {
+  return !asksForMore(rule) && rule.to.every(({ scopes }) => scopes === undefined);
 }
+
+function asksForMore({ from, to, when }: Rule): boolean {
+  const hasHosts = to.some(({ hosts, notHosts }) => hosts !== undefined || notHosts !== undefined);
+  return (
+    hasHosts ||
+    from.some((source) => asksForToken(source) !== undefined) ||
+    when.some(({ key }) => key.of.startsWith('request.'))
+  );
+}
+
+function withoutToken(source: Source): Source {
+  const { requestPrincipals: _is, notRequestPrincipals: _isNot, roles: _has, notRoles: _hasNot, ...rest } = source;
+  return rest;
+}
+
+const someToken: CallToken = {
+  ...{ issuer: '', subject: '', clientId: '', audience: '', tokenId: '', kid: '', authorizedParty: undefined },
+  ...{ scopes: [], roles: [], actors: [], claims: new Map() },
+};
 
 function withoutHosts({ hosts: _hosts, notHosts: _notHosts, ...rest }: Operation): Operation {
   return rest;

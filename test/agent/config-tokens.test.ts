@@ -35,36 +35,38 @@ test('what is left out asks for a token of this workload and passes nothing on',
   expect(none.ok && none.value.inbound?.ports[0]?.token).toBeUndefined();
 });
 
-test.each<[string, unknown, unknown, object, string]>([
+const files = { identity: { files: { dir: '/certs' } } };
+
+interface Said {
+  readonly token?: object;
+  readonly issuers?: readonly object[];
+  readonly changes?: object;
+}
+
+test.each<[string, string, Said]>([
+  ['S50 an audience for everybody', 'inbound.ports[0].token.audience: write one name', { token: { audience: '*' } }],
+  ['an unknown header', 'token.header: write authorization or x-access-token', { token: { header: 'cookie' } }],
+  ['a TCP port', 'token: needs HTTP', { changes: { protocol: 'tcp' } }],
   [
-    'S50 an audience for everybody',
-    { audience: '*' },
-    undefined,
-    {},
-    'inbound.ports[0].token.audience: write one name',
+    'S69 keys over http',
+    'tokenIssuers[0].jwks',
+    { issuers: [{ ...login, jwks: { url: 'http://login.example/jwks' } }] },
   ],
-  ['an unknown header', { header: 'cookie' }, undefined, {}, 'token.header: write authorization or x-access-token'],
-  ['a TCP port', {}, undefined, { protocol: 'tcp' }, 'token: needs HTTP'],
-  ['S69 keys over http', {}, [{ ...login, jwks: { url: 'http://login.example/jwks' } }], {}, 'tokenIssuers[0].jwks'],
-  ['an algorithm with a shared secret', {}, [{ ...login, algorithms: ['HS256'] }], {}, 'tokenIssuers[0].algorithms[0]'],
-  ['a life of days', {}, [{ ...login, maxLifetime: '48h' }], {}, 'maxLifetime: is too long'],
+  [
+    'an algorithm with a shared secret',
+    'tokenIssuers[0].algorithms[0]',
+    { issuers: [{ ...login, algorithms: ['HS256'] }] },
+  ],
+  ['a life of days', 'maxLifetime: is too long', { issuers: [{ ...login, maxLifetime: '48h' }] }],
   [
     'an issuer twice',
-    {},
-    [login, { ...login, name: 'again' }],
-    {},
-    'tokenIssuers[1].issuer: https://login.example is there twice',
+    'issuer: https://login.example is there twice',
+    { issuers: [login, { ...login, name: 'again' }] },
   ],
-  ['a typo', { audience: 'a', forwards: 'none' }, undefined, {}, 'there is no setting forwards'],
-  ['no issuer with files', {}, undefined, { identity: { files: { dir: '/certs' } } }, 'needs tokenIssuers'],
-  [
-    'pushed keys with files',
-    {},
-    [{ ...login, jwks: { pushed: true } }],
-    { identity: { files: { dir: '/certs' } } },
-    'cannot be pushed',
-  ],
-])('%s is refused', (_, token, issuers, changes, problem) => {
+  ['a typo', 'there is no setting forwards', { token: { forwards: 'none' } }],
+  ['no issuer with files', 'needs tokenIssuers', { changes: files }],
+  ['pushed keys with files', 'cannot be pushed', { issuers: [{ ...login, jwks: { pushed: true } }], changes: files }],
+])('%s is refused', (_, problem, { token = {}, issuers, changes = {} }) => {
   const config = parse(token, issuers, changes);
   expect(config.ok ? 'accepted' : config.reason).toContain(problem);
 });

@@ -246,7 +246,12 @@ test.each([
     ...{ workload: 'prices', trustDomain: 'shop.example', agentVersion: '0', upstreams: [], ports: [], store, clock },
     ...{ readiness: createReadiness(store, clock), stdin: Readable.from([]), random: () => 0.5 },
     openPolicies: openNoPolicies,
-    ...{ onWorkloads: () => undefined, onTokenKeys: () => '', emit: () => undefined, createClient: () => expect.fail('nobody is dialled') },
+    ...{
+      onWorkloads: () => undefined,
+      onTokenKeys: () => '',
+      emit: () => undefined,
+      createClient: () => expect.fail('nobody is dialled'),
+    },
   });
   await expect(starting).rejects.toMatchObject({ code: 'TRUST_BUNDLE_UNUSABLE' });
 });

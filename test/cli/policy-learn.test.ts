@@ -233,7 +233,7 @@ ALLOW rules that no call needed; without all of them each is allowed as before:
   shop/own rules[1]
   shop/learned-prices rules[0]
 
-ALLOW rules of which the log cannot tell, for they ask for hosts or headers:
+ALLOW rules of which the log cannot tell, for they ask for hosts, headers or tokens:
   shop/own rules[2]
 
 Calls that no current rule allows:
@@ -242,7 +242,7 @@ Calls that no current rule allows:
 Calls that a current rule denies, whatever is learned:
   shop.example/ns/shop/sa/cart  to  shop/prices:7002  GET  /shut  (1 call)
 
-Calls that only a rule with hosts or headers may allow: 1
+Calls that only a rule with hosts, headers or tokens may allow: 1
 `);
   });
 

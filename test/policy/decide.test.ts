@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compiledPolicy, decisionOn, verdictOn } from '#support/policies.ts';
+import { callToken, compiledPolicy, decisionOn, verdictOn } from '#support/policies.ts';
 
 const document = (kind: string, spec: string, place = 'name: a, namespace: shop'): string =>
   `apiVersion: eastwest.dev/v1\nkind: ${kind}\nmetadata: { ${place} }\nspec:\n${spec.replaceAll(/^/gm, '  ')}\n---\n`;
@@ -235,7 +235,9 @@ describe('scopes are methods and paths (S86)', () => {
     ['shop/cart', 'tcp', 'refused'],
     ['web/front', 'GET /groups', 'refused'],
   ])('%s asks %s: %s', (from, asks, verdict) => {
-    expect(verdictOn(compiled, { from, asks })).toBe(verdict);
+    const token = callToken({ scopes: ['groups.documents.delete', 'groups.read'] });
+    expect(verdictOn(compiled, { from, asks, token })).toBe(verdict);
+    expect(verdictOn(compiled, { from, asks }), 'without a token').toBe('refused');
   });
 });
 

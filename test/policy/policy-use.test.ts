@@ -75,6 +75,20 @@ describe('rules that calls need', () => {
     expect(used(`${onTrial}${mesh}`, ['GET /a']).standings).toEqual(['allowed']);
   });
 
+  test('nobody can tell of those that ask for a token or a scope, which DENY rules do not', () => {
+    const scopes =
+      'apiVersion: eastwest.dev/v1\nkind: ScopeTemplates\nmetadata: { name: scopes, namespace: shop }\n' +
+      'spec: { scopes: [{ scope: a.read, method: GET, path: /a }] }\n---\n';
+    const byToken = '{ from: [{ source: { requestPrincipals: ["*"] } }], to: [{ operation: { paths: [/b] } }] }';
+    const yaml = scopes + policy('a', [rule('scopes: [a.read]'), byToken]);
+    const standings = ['perhaps', 'perhaps', 'not-allowed'];
+    const untold = ['shop/a rules[0]', 'shop/a rules[1]'];
+    expect(used(yaml, ['GET /a', 'GET /b', 'GET /c'])).toMatchObject({ standings, untold });
+    const denied = yaml + policy('d', [rule('scopes: [a.read]')]).replace('spec: {', 'spec: { action: DENY,');
+    expect(denied).toContain('DENY');
+    expect(used(denied, ['GET /a']).standings).toEqual(['denied']);
+  });
+
   test('cannot be found where no agent would load the policies', () => {
     expect(used(policy('a', [rule('scopes: [a.read]')]), ['GET /a']).standings).toEqual([
       [

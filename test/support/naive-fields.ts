@@ -31,7 +31,7 @@ export function naivelyFailed(
   const readings = (rule.from.length === 0 ? [undefined] : rule.from).map((source) => {
     const read = readingFor(source, rule.when, { call, own, effect: effectOf(action) });
     const asked = read === 'about nobody foreign' ? { source, when: rule.when } : read;
-    const failed = asked.source && firstOf(asked.source, sourceOrder, (alone) => tellSource(alone, call.principal));
+    const failed = asked.source && firstOf(asked.source, sourceOrder, (alone) => tellSource(alone, call));
     return { ...asked, failed: failed ?? (read === 'about nobody foreign' ? '' : undefined) };
   });
   const from = readings.map(({ failed }) => failed);
@@ -56,7 +56,16 @@ export function naivelyFailed(
   return at('when[N].', when).slice(0, 1);
 }
 
-const sourceOrder = ['principals', 'notPrincipals', 'namespaces', 'notNamespaces'] as const;
+const sourceOrder = [
+  'principals',
+  'notPrincipals',
+  'namespaces',
+  'notNamespaces',
+  'requestPrincipals',
+  'notRequestPrincipals',
+  'roles',
+  'notRoles',
+] as const;
 const operationOrder = [
   'ports',
   'notPorts',

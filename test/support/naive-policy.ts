@@ -1,7 +1,7 @@
-import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type {
   AuthorizationPolicy,
   Call,
+  CallToken,
   Condition,
   Decision,
   HttpCall,
@@ -81,7 +81,7 @@ function judge(documents: readonly PolicyDocument[], workload: WorkloadFacts, ca
 }
 
 interface Expanded extends Operation {
-  readonly alternatives?: readonly { readonly method: string; readonly path: Pattern }[];
+  readonly alternatives?: readonly { readonly scope: string; readonly method: string; readonly path: Pattern }[];
 }
 
 export function expand(
@@ -119,7 +119,7 @@ function tellRule(rule: Rule, asked: AskedOfRule, expanded: (operation: Operatio
         const read = readingFor(source, rule.when, asked);
         if (read === 'about nobody foreign') return false;
         return every([
-          read.source === undefined ? true : tellSource(read.source, call.principal),
+          read.source === undefined ? true : tellSource(read.source, call),
           ...read.when.map((condition) => tellCondition(condition, call)),
         ]);
       }),
@@ -156,7 +156,9 @@ function isFull({ kind }: Pattern): boolean {
   return kind === 'exact' || kind === 'prefix';
 }
 
-export function tellSource(source: Source, principal: SpiffeId | undefined): Told {
+export function tellSource(source: Source, { principal, http }: Call): Told {
+  const token = http?.token;
+  const sub = token && [`${token.issuer}/${token.subject}`];
   const name = principal?.replace('spiffe://', '');
   const namespace = namespaceOf(name);
   return every([
@@ -164,7 +166,32 @@ export function tellSource(source: Source, principal: SpiffeId | undefined): Tol
     not(source.notPrincipals && inList(source.notPrincipals, name)),
     inList(source.namespaces, namespace),
     not(source.notNamespaces && inList(source.notNamespaces, namespace)),
+    tellTexts(source.requestPrincipals, source.notRequestPrincipals, sub),
+    tellTexts(source.roles, source.notRoles, token?.roles),
   ]);
+}
+
+/** Undefined texts: there is no token. */
+function tellTexts(
+  wanted: readonly Pattern[] | undefined,
+  excluded: readonly Pattern[] | undefined,
+  texts: readonly string[] | undefined,
+): Told {
+  if (wanted === undefined && excluded === undefined) return true;
+  if (texts === undefined) return undefined;
+  const has = (list: readonly Pattern[]): boolean => texts.some((text) => inList(list, text));
+  return (wanted === undefined || has(wanted)) && (excluded === undefined || !has(excluded));
+}
+
+/** What a token says under a key, found the plainest way. */
+function tokenTextsOf(key: Condition['key'], token: CallToken): readonly string[] {
+  if (key.of === 'request.auth.principal') return [`${token.issuer}/${token.subject}`];
+  if (key.of === 'request.auth.audiences') return [token.audience];
+  if (key.of === 'request.auth.presenter') return token.authorizedParty === undefined ? [] : [token.authorizedParty];
+  if (key.of !== 'request.auth.claims') throw new Error(key.of);
+  const value = key.path.reduce<unknown>((at, name) => (at instanceof Map ? at.get(name) : undefined), token.claims);
+  const texts = key.path.join() === 'scope' && typeof value === 'string' ? value.split(' ') : [value].flat();
+  return texts.filter((each) => typeof each === 'string');
 }
 
 function namespaceOf(name: string | undefined): string | undefined {
@@ -172,9 +199,15 @@ function namespaceOf(name: string | undefined): string | undefined {
   return ns === 'ns' && sa === 'sa' && account !== undefined && more.length === 0 ? namespace : undefined;
 }
 
+/** Who refuses takes a token that lacks the scope for one that cannot be told. */
+function tellScopes(list: NonNullable<Expanded['alternatives']>, { method, path, token }: HttpCall): Told {
+  const meant = list.filter((each) => each.method === method && matches(each.path, path));
+  return meant.length > 0 && (meant.some(({ scope }) => token?.scopes.includes(scope)) || undefined);
+}
+
 export function tellOperation(operation: Expanded, { port, http }: Call): Told {
   const { ports, notPorts, hosts, notHosts, methods, notMethods, paths, notPaths, alternatives } = operation;
-  const ask = <T>(given: T | undefined, told: (given: T, http: HttpCall) => boolean): Told =>
+  const ask = <T>(given: T | undefined, told: (given: T, http: HttpCall) => Told): Told =>
     given === undefined ? true : http && told(given, http);
   return every([
     ports === undefined || ports.includes(port),
@@ -185,9 +218,7 @@ export function tellOperation(operation: Expanded, { port, http }: Call): Told {
     ask(notMethods, (list, { method }) => !inList(list, method)),
     ask(paths, (list, { path }) => inList(list, path)),
     ask(notPaths, (list, { path }) => !inList(list, path)),
-    ask(alternatives, (list, { method, path }) =>
-      list.some((each) => each.method === method && matches(each.path, path)),
-    ),
+    ask(alternatives, tellScopes),
   ]);
 }
 
@@ -202,8 +233,14 @@ export function tellCondition({ key, values, notValues }: Condition, { principal
       notValues === undefined || found.length === 0 || agree(found.map((value) => !inList(notValues, value))),
     ]);
   }
+  if (key.of.startsWith('request.auth.'))
+    return tellTexts(values, notValues, http?.token && tokenTextsOf(key, http.token));
   const name = principal?.replace('spiffe://', '');
-  const texts = { 'source.principal': name, 'source.namespace': namespaceOf(name), 'destination.port': String(port) };
+  const texts: Partial<Record<Condition['key']['of'], string | undefined>> = {
+    'source.principal': name,
+    'source.namespace': namespaceOf(name),
+    'destination.port': String(port),
+  };
   return every([inList(values, texts[key.of]), not(notValues && inList(notValues, texts[key.of]))]);
 }
 

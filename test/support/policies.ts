@@ -2,7 +2,7 @@ import { parseSpiffeId, type SpiffeId } from '#certs/spiffe-id.ts';
 import { compilePolicies, type CompiledPolicy } from '#policy/compile.ts';
 import { decide } from '#policy/decide.ts';
 import { readPolicies } from '#policy/documents.ts';
-import type { Call, Decision, HttpCall, PolicyDocument, WorkloadFacts } from '#policy/model.ts';
+import type { Call, CallToken, Decision, HttpCall, PolicyDocument, WorkloadFacts } from '#policy/model.ts';
 import type { Result } from '#runtime/result.ts';
 
 /** The workload that test policies are for. */
@@ -33,10 +33,28 @@ export interface CallWords {
   readonly asks: string;
   readonly port?: number;
   readonly headers?: Readonly<Record<string, readonly string[]>>;
+  readonly token?: CallToken | undefined;
 }
 
-function callOf({ from, asks, port = 8080, headers = {} }: CallWords): Call {
-  return { principal: principalOf(from), port, http: httpOf(asks, headers) };
+/** What a good token of a user says, but for these members. */
+export function callToken(changes: Partial<CallToken> = {}): CallToken {
+  return {
+    ...{
+      issuer: 'https://login.example',
+      subject: '4711',
+      clientId: 'app',
+      audience: 'prices',
+      tokenId: 't1',
+      kid: 'k1',
+    },
+    ...{ authorizedParty: undefined, scopes: [], roles: [], actors: [], claims: new Map() },
+    ...changes,
+  };
+}
+
+function callOf({ from, asks, port = 8080, headers = {}, token }: CallWords): Call {
+  const http = httpOf(asks, headers);
+  return { principal: principalOf(from), port, http: http && { ...http, token } };
 }
 
 /** In `prod.example`, unless an ID is written in full. */

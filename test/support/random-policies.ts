@@ -3,6 +3,7 @@ import type { SpiffeId } from '#certs/spiffe-id.ts';
 import type {
   AuthorizationPolicy,
   Call,
+  CallToken,
   Condition,
   MeshPolicy,
   Operation,
@@ -67,12 +68,20 @@ const paths = lists(
   ),
 );
 
+const requestPrincipals = lists(
+  fc.oneof(exact(['https://idp.test/ann', 'https://idp.test/bob']), affix('prefix', ['https://idp.test/']), present),
+);
+const roles = lists(fc.oneof(exact(['premium', 'admin']), affix('prefix', ['pre'])));
+
 const some = { requiredKeys: [] };
 const isNotEmpty = (fields: object): boolean => Object.keys(fields).length > 0;
 
 const source: fc.Arbitrary<Source> = fc.oneof(
   { arbitrary: fc.record({ principals }), weight: 3 },
   fc.record({ principals, notPrincipals: principals, namespaces, notNamespaces: namespaces }, some).filter(isNotEmpty),
+  fc
+    .record({ principals, requestPrincipals, notRequestPrincipals: requestPrincipals, roles, notRoles: roles }, some)
+    .filter(isNotEmpty),
 );
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
@@ -99,6 +108,10 @@ const condition = fc.oneof(
   conditionOn({ of: 'source.principal' }, principals),
   conditionOn({ of: 'source.namespace' }, namespaces),
   conditionOn({ of: 'destination.port' }, portTexts),
+  conditionOn({ of: 'request.auth.principal' }, requestPrincipals),
+  conditionOn({ of: 'request.auth.presenter' }, lists(exact(['app-1', 'app-2']))),
+  conditionOn({ of: 'request.auth.claims', path: ['scope'] }, lists(exact(['prices.read', 'a.all']))),
+  conditionOn({ of: 'request.auth.claims', path: ['realm', 'groups'] }, lists(exact(['ops', 'dev']))),
   { arbitrary: conditionOn({ of: 'request.headers', name: 'x-env' }, headerValues), weight: 2 },
 );
 
@@ -156,15 +169,34 @@ export const policyDocuments: fc.Arbitrary<readonly PolicyDocument[]> = fc
     scopes,
   ]);
 
-function isOurs({ isDryRun, to }: Pick<Rule, 'isDryRun' | 'to'>): boolean {
-  return isDryRun || to.some((each) => each.scopes !== undefined);
+function isOurs({ isDryRun, from, to }: Pick<Rule, 'isDryRun' | 'from' | 'to'>): boolean {
+  const hasRoles = from.some((each) => each.roles !== undefined || each.notRoles !== undefined);
+  return isDryRun || hasRoles || to.some((each) => each.scopes !== undefined);
 }
+
+const token = fc
+  .record({
+    subject: fc.constantFrom('ann', 'bob', 'eve'),
+    authorizedParty: fc.constantFrom(undefined, 'app-1', 'app-2'),
+    scopes: fc.constantFrom<readonly string[]>([], ['prices.read'], ['a.all'], ['prices.read', 'a.all']),
+    roles: fc.constantFrom<readonly string[]>([], ['premium'], ['admin', 'premium'], ['other']),
+    groups: fc.constantFrom<unknown>(undefined, 'ops', ['dev', 7], 7),
+  })
+  .map(({ groups, ...rest }): CallToken => ({
+    ...{ issuer: 'https://idp.test', clientId: 'app-1', audience: 'payments', tokenId: 't', kid: 'k', actors: [] },
+    ...rest,
+    claims: new Map<string, unknown>([
+      ['scope', rest.scopes.join(' ')],
+      ['realm', new Map([['groups', groups]])],
+    ]),
+  }));
 
 const http = fc
   .record({
     method: fc.constantFrom('GET', 'POST', 'DELETE', 'PATCH'),
     path: fc.constantFrom('/', '/a', '/a/b', '/a/c/d', '/prices/1', '/ab', '/x', '/a;v=1/b', '/x;y'),
     host: fc.constantFrom('payments', 'payments:8080', 'Payments', 'other.svc'),
+    token: fc.option(token, { nil: undefined, freq: 2 }),
     env: fc.constantFrom([], ['test'], ['prod'], ['other'], ['test', 'prod']),
   })
   .map(({ env, ...rest }) => ({ ...rest, header: (name: string) => (name === 'x-env' ? env : []) }));

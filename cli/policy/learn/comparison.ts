@@ -64,11 +64,13 @@ export function comparisonText(
       ...(outcome === 'created' && created === 'by-name' ? [] : lines),
     ]),
     ...named('ALLOW rules that no call needed; without all of them each is allowed as before:', rules.unused),
-    ...named('ALLOW rules of which the log cannot tell, for they ask for hosts or headers:', rules.untold),
+    ...named('ALLOW rules of which the log cannot tell, for they ask for hosts, headers or tokens:', rules.untold),
     ...named('ALLOW rules for workloads of which there is no call in the log:', rules.unseen),
     ...told('Calls that no current rule allows:', notAllowed),
     ...told('Calls that a current rule denies, whatever is learned:', nowDenied),
-    ...(perhapsAllowed === 0 ? [] : ['', `Calls that only a rule with hosts or headers may allow: ${perhapsAllowed}`]),
+    ...(perhapsAllowed === 0
+      ? []
+      : ['', `Calls that only a rule with hosts, headers or tokens may allow: ${perhapsAllowed}`]),
     '',
   ].join('\n');
 }

@@ -147,3 +147,55 @@ spec: { entries: [${entry}] }`;
     expect((await send(port, { headers: bearer(token({ key: newKey() })) })).status).toBe(401);
   });
 });
+
+describe('rules about the token', () => {
+  const scopes = `apiVersion: eastwest.dev/v1
+kind: ScopeTemplates
+metadata: { namespace: default, name: scopes }
+spec:
+  scopes:
+    - { scope: prices.read, method: GET, path: "/prices/{id}" }
+    - { scope: prices.write, method: PUT, path: "/prices/{id}" }
+---
+apiVersion: eastwest.dev/v1
+kind: AuthorizationPolicy
+metadata: { namespace: default, name: by-scope }
+spec:
+  rules:
+    - to: [{ operation: { scopes: [prices.read, prices.write] } }]
+    - { from: [{ source: { roles: [premium] } }], to: [{ operation: { paths: [/premium] } }] }
+`;
+
+  test('S82: the scope decides about verb and path, and a missing one is told as that', async () => {
+    const { port, prices, token, heard } = await start({ allow: [] });
+    prices.push(scopes);
+    const headers = bearer(token());
+    expect((await send(port, { path: '/prices/1', headers })).status).toBe(200);
+    const refused = await send(port, { method: 'PUT', path: '/prices/1', headers });
+    expect([refused.status, refused.headers['www-authenticate']]).toEqual([403, 'Bearer error="insufficient_scope"']);
+    expect(lastDenied({ prices })).toMatchObject({ reason: 'insufficient-scope' });
+    expect(prices.decision(String(refused.headers['x-eastwest-decision']))?.explanation.suggestion).toEqual({
+      possible: false,
+      why: 'another-token',
+    });
+    const other = await send(port, { method: 'DELETE', path: '/prices/1', headers });
+    expect([other.status, other.headers['www-authenticate']]).toEqual([403, undefined]);
+    const write = bearer(token({ claims: { scope: 'prices.write' } }));
+    expect((await send(port, { method: 'PUT', path: '/prices/1', headers: write })).status).toBe(200);
+    expect(heard).toHaveLength(2);
+  });
+
+  test('S84: so do roles', async () => {
+    const { port, prices, token } = await start({ allow: [] });
+    prices.push(scopes);
+    const premium = bearer(token({ claims: { roles: ['premium'] } }));
+    expect((await send(port, { path: '/premium', headers: premium })).status).toBe(200);
+    expect((await send(port, { path: '/premium', headers: bearer(token()) })).status).toBe(403);
+  });
+
+  test('a rule about tokens admits nobody at a port that asks for none', async () => {
+    const { port, prices, token } = await start({ allow: [], token: undefined });
+    prices.push(scopes);
+    expect((await send(port, { path: '/prices/1', headers: bearer(token()) })).status).toBe(403);
+  });
+});
