@@ -6,7 +6,6 @@ import { startAdmin } from './admin/server.ts';
 import { toldCallers } from './admin/told-callers.ts';
 import type { Address, AgentConfig } from './config-types.ts';
 import type { DataPath, OpenListener, Side } from './data-path.ts';
-import type { DataPathParts } from './local-data-path.ts';
 import { drainAll } from './drain-all.ts';
 import type { AgentEmit } from './events.ts';
 import type { IdentitySource } from './identity/source.ts';
@@ -15,6 +14,11 @@ import { openAgentPolicies } from './policy/agent-policies.ts';
 import type { OnPolicies } from './policy/policy-book.ts';
 import { workloadFacts } from './policy/workload-facts.ts';
 import { TokenIssuers } from './tokens/token-issuers.ts';
+import type { PrepareIdentity } from './identity/prepare-next.ts';
+import { controlPlaneExchange } from './tokens/control-plane-exchange.ts';
+import { getFirstTokens, openTokens } from './tokens/open-tokens.ts';
+import type { Exchange, TokenSource } from './tokens/token-source.ts';
+import type { WorkerGroupParts } from './workers/worker-group.ts';
 import { createIdentityStore, type IdentitySnapshot, type IdentityStore } from './identity/store.ts';
 
 export interface AgentParts {
@@ -34,6 +38,10 @@ export interface AgentParts {
 interface Core extends AgentParts {
   readonly store: IdentityStore;
   readonly readiness: Readiness;
+  /** Undefined where no route attaches one. */
+  readonly tokens: TokenSource | undefined;
+  /** The control plane as an issuer of tokens, as soon as there is a way to it. */
+  readonly issuer: { controlPlane: Exchange | undefined };
   readonly dataPath: DataPath;
   readonly tokenIssuers: TokenIssuers;
   /** The first policies are in force, kept ones or pushed ones. */
@@ -56,8 +64,14 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
   const startedMs = parts.clock.monotonic();
   const store = createIdentityStore();
   const readiness = createReadiness(store, parts.clock);
-  const onKeysWanted = (issuer: string): void => tokenIssuers.wanted(issuer);
-  const dataPath = await startDataPath({ ...parts, store, readiness, onKeysWanted });
+  const ended = new AbortController();
+  const issuer: Core['issuer'] = { controlPlane: undefined };
+  const tokens = openTokens(parts.config, {
+    ...{ ...parts, store, signal: ended.signal },
+    controlPlane: () => issuer.controlPlane,
+  });
+  const onKeysWanted = (wanted: string): void => tokenIssuers.wanted(wanted);
+  const dataPath = await startDataPath({ ...parts, store, readiness, onKeysWanted, tokens: tokens?.cache });
   const tokenIssuers = new TokenIssuers({
     ...parts,
     issuers: parts.config.tokenIssuers,
@@ -65,18 +79,17 @@ export async function runAgent(parts: AgentParts, phases: Phases): Promise<void>
     onKeys: (keys) => dataPath.useTokenKeys(keys),
   });
   const policiesCame = Promise.withResolvers<void>();
-  const core: Core = { ...parts, store, readiness, dataPath, tokenIssuers, policiesCame };
+  const core: Core = { ...parts, store, readiness, tokens, issuer, dataPath, tokenIssuers, policiesCame };
   try {
     await control({ ...core, startedMs }, phases);
   } finally {
+    ended.abort();
     await dataPath.end();
   }
 }
 
 /** One thread is this one, and then nothing of workers is even loaded; and the other way round. */
-async function startDataPath(
-  parts: Omit<Core, 'dataPath' | 'tokenIssuers' | 'policiesCame'> & Pick<DataPathParts, 'onKeysWanted'>,
-): Promise<DataPath> {
+async function startDataPath(parts: Omit<WorkerGroupParts, 'startThread'> & AgentParts): Promise<DataPath> {
   if (parts.config.workers === 1)
     return (await import('./local-data-path.ts')).createLocalDataPath({ ...parts, worker: undefined });
   const [{ WorkerGroup }, { startThread }] = await Promise.all([
@@ -106,6 +119,7 @@ async function control(core: Running, phases: Phases): Promise<void> {
       identity: store.current(),
       source: source.status(),
       readiness: readiness.report(),
+      tokens: core.tokens?.facts(),
       ...(await dataPath.report()),
     }),
     decision: (id) => dataPath.decision(id),
@@ -136,11 +150,12 @@ async function control(core: Running, phases: Phases): Promise<void> {
 }
 
 async function createSource(core: Core): Promise<Source> {
-  const { config, dataPath } = core;
+  const { config, dataPath, tokens } = core;
   const { identity } = config;
+  const prepare: PrepareIdentity | undefined = tokens && ((next, ms) => tokens.prepare(next, ms));
   if (identity.kind === 'files') {
     const { FileIdentity } = await import('./identity/file-identity.ts');
-    const files = new FileIdentity({ ...core, config: identity });
+    const files = new FileIdentity({ ...core, prepare, config: identity });
     return {
       run: (signal) => files.run(signal),
       renewNow: () => files.renewNow(),
@@ -150,8 +165,9 @@ async function createSource(core: Core): Promise<Source> {
   }
   const { createControlPlaneIdentity } = await import('./identity/control-plane-identity.ts');
   const { workload } = config;
-  return createControlPlaneIdentity({
+  const source = await createControlPlaneIdentity({
     ...core,
+    prepare,
     config: identity,
     workload,
     trustDomain: config.trustDomain,
@@ -163,6 +179,8 @@ async function createSource(core: Core): Promise<Source> {
     openPolicies: () =>
       openAgentPolicies({ ...core, workload, stateDir: identity.stateDir, onChange: putIntoForce(core) }),
   });
+  core.issuer.controlPlane = controlPlaneExchange(source.exchangeToken);
+  return source;
 }
 
 function createPlaintextCallers({ config, dataPath, clock, emit }: Core): PlaintextCallers {
@@ -210,6 +228,9 @@ async function becomeReady(core: Running, source: Source, { svid }: IdentitySnap
     const waited = new AbortController();
     await Promise.race([core.policiesCame.promise, clock.sleep(policiesWaitMs, waited.signal).catch(() => undefined)]);
     waited.abort();
+  }
+  if (core.tokens !== undefined) {
+    await getFirstTokens(config, svid.thumbprint, { tokens: core.tokens.cache, readiness: core.readiness });
   }
   const opened = await open(core, 'inbound');
   const inbound = opened.find(({ purpose }) => purpose === 'inbound');

@@ -14,6 +14,7 @@ export function* crossProblems(config: AgentConfig): Generator<ConfigProblem> {
   yield* inboundProblems(config);
   yield* tokenProblems(config);
   yield* upstreamProblems(config);
+  yield* attachProblems(config);
   yield* gatewayProblems(config);
   yield* listenerProblems(config);
 }
@@ -85,6 +86,27 @@ function* upstreamProblems({ identity, outbound, gateway }: AgentConfig): Genera
     }
     if (names.has(name)) yield [at, `${name} is there twice`];
     names.add(name);
+  }
+}
+
+function* attachProblems({ identity, outbound }: AgentConfig): Generator<ConfigProblem> {
+  const endpoints = (outbound?.tokenEndpoints ?? []).map(({ name }) => name);
+  for (const [index, name] of endpoints.entries()) {
+    if (endpoints.indexOf(name) !== index) yield [`outbound.tokenEndpoints[${index}].name`, `${name} is there twice`];
+  }
+  for (const [index, { token, protocol }] of (outbound?.upstreams ?? []).entries()) {
+    if (token === undefined) continue;
+    const at = `outbound.upstreams[${index}].token`;
+    if (protocol === 'tcp') yield [`${at}.mode`, 'attach needs HTTP: with protocol: tcp there is nothing to attach to'];
+    if (token.issuer === undefined && identity.kind === 'files') {
+      yield [
+        `${at}.issuer`,
+        'needed with identity.files: no control plane issues tokens; name one of outbound.tokenEndpoints',
+      ];
+    }
+    if (token.issuer !== undefined && !endpoints.includes(token.issuer)) {
+      yield [`${at}.issuer`, `${token.issuer} is not among outbound.tokenEndpoints`];
+    }
   }
 }
 

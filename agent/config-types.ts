@@ -103,6 +103,27 @@ export interface InboundConfig {
   readonly ports: readonly InboundPortConfig[];
 }
 
+/** What is attached to each request to an upstream. */
+export interface UpstreamTokenConfig {
+  /** Undefined: the SPIFFE ID of the peer. */
+  readonly audience: Audience | undefined;
+  /** Empty: all that the issuer gives. */
+  readonly scopes: readonly string[];
+  /** The name of a token endpoint; undefined: the control plane. */
+  readonly issuer: string | undefined;
+  /** Lower case. */
+  readonly header: string;
+}
+
+/** An issuer of tokens beside the control plane, which is asked as OAuth says (RFC 6749, section 4.4; RFC 8705). */
+export interface TokenEndpointConfig {
+  readonly name: string;
+  /** https */
+  readonly url: string;
+  /** PEM file with the roots that its certificate must stand in; undefined: those of the system. */
+  readonly caPath: string | undefined;
+}
+
 export interface UpstreamConfig {
   readonly workload: string;
   readonly port: number;
@@ -120,12 +141,15 @@ export interface UpstreamConfig {
   readonly timeoutMs: number | undefined;
   /** In flight at once. */
   readonly maxRequests: number;
+  /** Undefined: none. */
+  readonly token?: UpstreamTokenConfig | undefined;
 }
 
 export interface OutboundConfig {
   readonly upstreams: readonly UpstreamConfig[];
   readonly httpProxy: { readonly listen: Address } | undefined;
   readonly unknown: 'refuse' | 'passthrough';
+  readonly tokenEndpoints?: readonly TokenEndpointConfig[];
 }
 
 /** Where requests from outside the mesh go: by their host, then by the longest path that theirs begins with. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { readDocument } from '#runtime/documents.ts';
 import { ok, refuse, type Result } from '#runtime/result.ts';
 import { accessLog, accessLogSettings } from './config-access-log.ts';
+import { tokenEndpoints, tokenEndpointSettings, upstreamToken, upstreamTokenSettings } from './config-attach.ts';
 import { gateway, gatewaySettings } from './config-gateway.ts';
 import { portToken, portTokenSettings, tokenIssuer, tokenIssuerSettings } from './config-tokens.ts';
 import { crossProblems, type ConfigProblem } from './config-rules.ts';
@@ -77,12 +78,14 @@ const upstream = z.strictObject({
   connectTimeout: durationMs.default(defaultConnect.tryMs),
   timeout: durationMs.optional(),
   maxRequests: count({ atMost: 100_000 }).default(10_000),
+  token: upstreamToken.optional(),
 });
 
 const outbound = z.strictObject({
   upstreams: z.array(upstream).max(1000).default([]),
   httpProxy: z.strictObject({ listen: listenAddress }).optional(),
   unknown: z.enum(['refuse', 'passthrough']).default('refuse'),
+  tokenEndpoints: tokenEndpoints.default([]),
 });
 
 const admin = z.strictObject({
@@ -167,6 +170,7 @@ function settings(read: AgentDocument): AgentConfig {
       upstreams: read.outbound.upstreams.map(upstreamSettings),
       httpProxy: read.outbound.httpProxy,
       unknown: read.outbound.unknown,
+      tokenEndpoints: tokenEndpointSettings(read.outbound.tokenEndpoints),
     },
     gateway: read.gateway && gatewaySettings(read.gateway),
     tokenIssuers: read.tokenIssuers?.map((issuer) => tokenIssuerSettings(issuer, read.trustDomain)),
@@ -186,6 +190,7 @@ function upstreamSettings({ connectTimeout, timeout, ...read }: z.output<typeof 
   return {
     ...{ workload, port, listen, protocol, spiffeId, endpoints, transport },
     ...{ connectTimeoutMs: connectTimeout, timeoutMs: timeout, maxRequests },
+    token: upstreamTokenSettings(read.token),
   };
 }
 

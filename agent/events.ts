@@ -160,6 +160,26 @@ export type AgentEvent =
       readonly side: 'dialled' | 'accepted';
       readonly reason: string;
     }
+  | {
+      readonly event: 'token.issued';
+      /** The name of a token endpoint, or `control-plane`. */
+      readonly issuer: string;
+      readonly audience: string;
+      readonly lifeMs: number;
+    }
+  | {
+      readonly event: 'token.failed';
+      readonly issuer: string;
+      readonly audience: string;
+      readonly reason: string;
+      /** In the issuer's words, of which there are few. */
+      readonly detail: string;
+      /** In a row. */
+      readonly failures: number;
+      readonly retryInMs: number;
+      /** How long the last good token still serves. */
+      readonly validForMs: number;
+    }
   | { readonly event: 'gateway.handshake-refused'; readonly client: string; readonly reason: string }
   | {
       readonly event: 'gateway.refused';
@@ -225,6 +245,8 @@ export const agentEventLevels: Readonly<Record<AgentEvent['event'], Level>> = {
   'stream.reset': 'warn',
   'session.re-proved': 'debug',
   'session.proof-failed': 'warn',
+  'token.issued': 'debug',
+  'token.failed': 'warn',
   'gateway.handshake-refused': 'debug',
   'gateway.refused': 'info',
   'gateway.failed': 'warn',
@@ -253,6 +275,7 @@ const floodableEvents: ReadonlySet<AgentEvent['event']> = new Set([
   'peer.unreachable',
   'stream.reset',
   'session.proof-failed',
+  'token.failed',
   'gateway.handshake-refused',
   'gateway.refused',
   'gateway.failed',

@@ -27,6 +27,8 @@ import { createProofReport } from './proof/proof-report.ts';
 import { createTokensOf } from './inbound/tokens-of.ts';
 import { PortJudges } from './tokens/port-judges.ts';
 import { KnownKeys } from './tokens/known-keys.ts';
+import { attachFrom } from './tokens/open-tokens.ts';
+import type { TokenCache } from './tokens/token-cache.ts';
 import { createPeerPool } from './tunnel/peer-pool.ts';
 import { defaultUpstreamLimits } from './tunnel/peer.ts';
 
@@ -40,6 +42,8 @@ export interface DataPathParts {
   readonly emit: AgentEmit;
   /** A token of this issuer (its `iss`) names a key that is not known here. */
   readonly onKeysWanted: (issuer: string) => void;
+  /** Undefined where no route attaches one. */
+  readonly tokens?: TokenCache | undefined;
   /** Collects this thread's garbage; undefined where the runtime cannot be told to. */
   readonly collect: (() => void) | undefined;
 }
@@ -87,6 +91,7 @@ export function createLocalDataPath(parts: DataPathParts): LocalDataPath {
     serverFirst: new Set(config.serverFirst),
     maxConnections: config.limits.connections,
     inFlight: inFlight[of],
+    attach: parts.tokens && attachFrom(parts.tokens, clock),
   });
   const compiler = new PolicyCompiler(config.inbound?.ports ?? []);
   const refusals = new RefusalBook();

@@ -43,7 +43,9 @@ describe('a default of the table is what happens when the setting is left out', 
     trustDomain: 'shop.example',
     identity: { files: { dir: '/certs' } },
     inbound: { listen: '127.0.0.1:0', ports: [{ port: 1, token: {} }] },
-    outbound: { upstreams: [{ workload: 'a', listen: '127.0.0.1:0', port: 1, ...staticPeer() }] },
+    outbound: {
+      upstreams: [{ workload: 'a', listen: '127.0.0.1:0', port: 1, token: { mode: 'none' }, ...staticPeer() }],
+    },
     gateway: { http: { listen: '127.0.0.1:0' }, routes: [{ host: 'a.example', workload: 'a', port: 1 }] },
     tokenIssuers: [{ name: 'login', issuer: 'https://login.example', jwks: { file: '/jwks.json' } }],
     admin: {},
@@ -117,6 +119,7 @@ test('the table of metrics is what an agent exposes, with its own words', async 
     readiness: { ready: true, blockers: [], warnings: [] },
     counters: createCounters(),
     workers: [],
+    tokens: undefined,
   });
   const exposed = [...text.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm)].map(([, ...row]) => row);
   expect(exposed.length).toBeGreaterThan(15);

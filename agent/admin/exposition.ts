@@ -44,7 +44,7 @@ export async function renderMetrics(facts: AgentFacts): Promise<Exposition> {
   const count = (name: string, help: string, value: number) => new Counter({ name, help, registers }).inc(value);
   const gauge = (name: string, help: string, value: number) => new Gauge({ name, help, registers }).set(value);
 
-  const { counters, identity, source, readiness, workers } = facts;
+  const { counters, identity, source, readiness, workers, tokens } = facts;
   for (const [name, help] of Object.entries(counterHelp)) {
     count(`eastwest_${toSnakeCase(name)}_total`, help, counters[name as CounterName]);
   }
@@ -77,6 +77,23 @@ export async function renderMetrics(facts: AgentFacts): Promise<Exposition> {
   count('eastwest_join_token_uses_total', 'Join tokens shown and accepted since the start.', source.joinTokenUses);
   gauge('eastwest_clock_skew_seconds', 'The issuer’s clock minus ours.', source.skewMs / 1000);
   gauge('eastwest_control_plane_connected', '1 while the watch stands.', source.controlPlane === 'connected' ? 1 : 0);
+  const exchanges = new Counter({
+    name: 'eastwest_token_exchanges_total',
+    help: 'Tokens that issuers were asked for, by issuer and result.',
+    labelNames: ['issuer', 'result'],
+    registers,
+  });
+  for (const [label, value] of tokens?.exchanges.entries() ?? []) {
+    const [issuer = '', result = ''] = label.split(' ');
+    exchanges.inc({ issuer, result }, value);
+  }
+  gauge('eastwest_tokens_kept', 'Tokens that can be attached now.', tokens?.kept ?? 0);
+  gauge('eastwest_token_age_seconds', 'Of the oldest of them; 0 without one.', (tokens?.oldestMs ?? 0) / 1000);
+  gauge(
+    'eastwest_token_soonest_end_seconds',
+    'Until the first of them ends; 0 without one.',
+    (tokens?.soonestEndMs ?? 0) / 1000,
+  );
   const traffic = AggregatorRegistry.aggregate([[...trafficMetrics(counters)]]);
   return { contentType: registry.contentType, text: `${await registry.metrics()}\n${await traffic.metrics()}` };
 }

@@ -11,6 +11,7 @@ export type Blocker =
   | 'join-token-refused'
   | 'listeners-not-open'
   | 'worker-silent'
+  | 'tokens-missing'
   | 'draining';
 
 export interface BlockerReport {

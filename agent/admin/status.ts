@@ -1,6 +1,7 @@
 import type { SourceStatus } from '#agent/identity/source.ts';
 import type { IdentitySnapshot } from '#agent/identity/store.ts';
 import type { WorkerReport } from '#agent/data-path.ts';
+import type { TokenFacts } from '#agent/tokens/token-source.ts';
 import type { AgentCounters } from './metrics.ts';
 import type { BlockerReport, ReadinessReport, WarningReport } from './readiness.ts';
 
@@ -37,6 +38,8 @@ export interface AgentFacts {
   readonly readiness: ReadinessReport;
   readonly counters: AgentCounters;
   readonly workers: readonly WorkerReport[];
+  /** Undefined where no route attaches one. */
+  readonly tokens: TokenFacts | undefined;
 }
 
 export function describeStatus({ workload, identity, source, readiness, counters, workers }: AgentFacts): AgentStatus {

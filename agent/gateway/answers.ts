@@ -44,6 +44,8 @@ function isForNow(problem: OutboundProblem): boolean {
     case 'wrong-peer':
     case 'refused-by-peer':
     case 'no-such-port':
+    case 'token-refused':
+    case 'token-unusable':
       return false;
     case 'not-known-yet':
     case 'no-identity':
@@ -53,6 +55,8 @@ function isForNow(problem: OutboundProblem): boolean {
     case 'app-unreachable':
     case 'too-many-requests-in-flight':
     case 'stopping':
+    case 'no-token':
+    case 'too-many-tokens':
       return true;
     default:
       return unreachable(problem);

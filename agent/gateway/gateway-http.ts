@@ -9,7 +9,8 @@ import { originForm } from '#agent/http/target.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import type { OutboundProblem } from '#agent/outbound/answers.ts';
 import type { Outlet } from '#agent/outbound/outlet.ts';
-import type { Routed } from '#agent/outbound/route.ts';
+import type { Routed, TokenOnRoute } from '#agent/outbound/route.ts';
+import { withoutToken } from '#agent/outbound/without-token.ts';
 import type { Refusal } from './answers.ts';
 import { filterOutside, tellForwarded, type OutsideCaller } from './forwarded-headers.ts';
 import type { GatewayParts } from './gateway-parts.ts';
@@ -72,8 +73,9 @@ export class GatewayHttp extends ServiceParts implements HttpService<OutboundPro
     report.admitted();
     this.#lastHead = head;
     this.#lastOutlet = outlet;
+    const { upstream, token } = wayOf(routed.value);
     const told = tellForwarded(headers.value, head.host, this.#connection.caller);
-    const admission = this.#forward(head, told, { upstream: upstreamOf(routed.value), report });
+    const admission = this.#forward(head, told, { upstream, report }, token);
     this.#last.keep(head, routed.value, admission);
     return admission;
   }
@@ -115,13 +117,15 @@ export class GatewayHttp extends ServiceParts implements HttpService<OutboundPro
     head: RequestHead,
     headers: readonly HeaderField[],
     to: { readonly upstream: Upstream<OutboundProblem>; readonly report: GatewayReport },
+    token?: TokenOnRoute,
   ): Forward<OutboundProblem> {
     const request: Forwarded = {
       head,
       target: originForm(head),
-      headers,
-      filterFields: filterOutside,
+      headers: token === undefined ? headers : withoutToken(headers, token),
+      filterFields: token === undefined ? filterOutside : (fields) => withoutToken(filterOutside(fields), token),
       written: undefined,
+      attachment: token?.attachment,
     };
     return { kind: 'forward', request, ...to };
   }
@@ -132,7 +136,7 @@ function retryAfter(waitMs: number): HeaderField {
   return headerField('Retry-After', String(Math.ceil(waitMs / 1_000)));
 }
 
-function upstreamOf(routed: Routed): Upstream<OutboundProblem> {
-  if (routed.kind === 'forward') return routed.upstream;
+function wayOf(routed: Routed): Routed & { readonly kind: 'forward' } {
+  if (routed.kind === 'forward') return routed;
   throw new Error('an outlet hands no connection over');
 }

@@ -1,4 +1,5 @@
 import type { Pipe } from '#agent/pipe/pipe.ts';
+import type { Attachment } from './attachment.ts';
 import type { BodyProblem } from './body.ts';
 import type { HeaderField, HeadProblem, RequestHead, ResponseHead } from './head.ts';
 
@@ -18,6 +19,12 @@ export interface Forwarded {
   written?: string | undefined;
   /** The same as the fields of HTTP/2, in the wording (scheme, fields of ours) of who wrote them first. */
   writtenFields?: { readonly wording: object; readonly fields: readonly HeaderField[] } | undefined;
+  /** What is added to it by the connection that carries it; see `attachedRequest`. */
+  readonly attachment?: Attachment | undefined;
+  /** With its last such field. */
+  attached?: { readonly field: HeaderField; readonly request: Forwarded } | undefined;
+  /** Of one with such a field: the same without it. */
+  readonly bare?: Forwarded | undefined;
 }
 
 export type ExchangeProblem =

@@ -11,12 +11,13 @@ import type { Address, ControlPlaneIdentityConfig } from '#agent/config-types.ts
 import type { AgentEmit, AgentEvent } from '#agent/events.ts';
 import { createJoinTokens } from './attest.ts';
 import { defaultClockWatch, watchClock } from './clock-watch.ts';
+import type { PrepareIdentity } from './prepare-next.ts';
 import { Rotator } from './rotator.ts';
 import type { IdentitySource } from './source.ts';
 import { openStateDir } from './state-dir.ts';
-import type { IdentitySnapshot, IdentityStore } from './store.ts';
+import type { IdentityStore } from './store.ts';
 import { acceptBundle } from './trust.ts';
-import { ControlPlaneLink, type ControlPlaneClient, type Subscription } from './watch.ts';
+import { ControlPlaneLink, type CallIdentity, type ControlPlaneClient, type Subscription } from './watch.ts';
 
 export interface ControlPlaneIdentityParts {
   readonly config: ControlPlaneIdentityConfig;
@@ -36,6 +37,8 @@ export interface ControlPlaneIdentityParts {
   readonly onTokenKeys: (issuers: readonly TokenIssuer[]) => string;
   /** Called once, when the state folder is there and safe. */
   readonly openPolicies: () => Promise<Policies>;
+  /** Called before an identity that replaces a valid one is published; undefined: nothing rests on it. */
+  readonly prepare?: PrepareIdentity | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: AgentEmit;
@@ -52,13 +55,15 @@ export interface Policies {
 export interface ControlPlaneIdentity extends IdentitySource {
   /** Where peers reach our inbound from now on; empty while draining. */
   announce(endpoints: readonly Address[]): void;
+  /** A call by exactly this certificate. Throws as the client does. */
+  readonly exchangeToken: ControlPlaneLink['exchangeToken'];
 }
 
 export type CreateClient = (options: {
   readonly address: string;
   readonly expectedServer: SpiffeId;
   bundle(): TrustBundle;
-  readonly identity?: Pick<IdentitySnapshot, 'svid' | 'privateKey'>;
+  readonly identity?: CallIdentity;
   readonly clock: Clock;
 }) => ControlPlaneClient;
 
@@ -94,13 +99,16 @@ export async function createControlPlaneIdentity(parts: ControlPlaneIdentityPart
     subscription,
   );
   const joinTokens = createJoinTokens(config.joinToken, { workload, stdin });
-  const rotator = new Rotator({ workload, store, call: link.issue, joinTokens, pinned, stateDir, clock, random, emit });
+  const { prepare } = parts;
+  const call = link.issue;
+  const rotator = new Rotator({ workload, store, call, joinTokens, pinned, prepare, stateDir, clock, random, emit });
 
   return {
     announce(endpoints) {
       subscription = { ...subscription, endpoints };
       link.subscribe(subscription);
     },
+    exchangeToken: link.exchangeToken,
     renewNow: () => rotator.renewNow(),
     status() {
       const { rotations, skewMs, joinTokenUses } = rotator.status();

@@ -11,6 +11,7 @@ import type { FilesIdentityConfig } from '#agent/config-types.ts';
 import type { AgentEmit } from '#agent/events.ts';
 import { checkKeyPair } from './key-pair.ts';
 import { createPause } from './pause.ts';
+import { prepareNext, type PrepareIdentity } from './prepare-next.ts';
 import type { IdentitySource } from './source.ts';
 import type { Identity, IdentityStore } from './store.ts';
 
@@ -18,6 +19,8 @@ export interface FileIdentityParts {
   readonly config: FilesIdentityConfig;
   readonly store: IdentityStore;
   readonly readiness: Readiness;
+  /** Called before a set that replaces a valid one is published. */
+  readonly prepare?: PrepareIdentity | undefined;
   readonly clock: Clock;
   readonly emit: AgentEmit;
 }
@@ -68,11 +71,11 @@ export class FileIdentity implements IdentitySource {
 
   async #look(signal: AbortSignal): Promise<void> {
     const first = await this.#read();
-    if (first.ok) this.#take(first.value);
+    if (first.ok) await this.#take(first.value, signal);
     else {
       await this.#parts.clock.sleep(secondLookMs, signal);
       const second = await this.#read();
-      if (second.ok) this.#take(second.value);
+      if (second.ok) await this.#take(second.value, signal);
       else this.#report(second.reason);
     }
     this.#reportExpiry();
@@ -93,13 +96,15 @@ export class FileIdentity implements IdentitySource {
     return identity.ok ? ok({ digest, identity: identity.value }) : identity;
   }
 
-  #take({ digest, identity }: FileSet): void {
-    const { store, readiness, emit } = this.#parts;
+  async #take({ digest, identity }: FileSet, signal: AbortSignal): Promise<void> {
+    const { store, readiness, clock, prepare, emit } = this.#parts;
     this.#reported = '';
     readiness.clear('identity-files-unusable');
     if (identity === undefined) return; // the very same as before
     this.#takenDigest = digest;
     const before = store.current();
+    const validForMs = (before?.svid.notAfterMs ?? 0) - clock.now();
+    await prepareNext(prepare, identity, { validForMs, clock, signal });
     const { svid, generation } = store.replace(identity);
     if (before !== undefined && before.svid.thumbprint !== svid.thumbprint) this.#rotations += 1;
     emit({ event: 'identity-files.applied', generation, serialHex: svid.serialHex, notAfterMs: svid.notAfterMs });

@@ -7,8 +7,9 @@ import type { Clock, Random } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
 import type { AgentEmit } from '#agent/events.ts';
 import { joinTokenHint, type JoinTokens } from './attest.ts';
-import { judgeAnswer, requestSvid, type IssueCall } from './issuer-client.ts';
+import { judgeAnswer, requestSvid, type Answer, type IssueCall } from './issuer-client.ts';
 import { createPause } from './pause.ts';
+import { prepareNext, type PrepareIdentity } from './prepare-next.ts';
 import type { StateDir } from './state-dir.ts';
 import type { Identity, IdentityStore } from './store.ts';
 
@@ -19,6 +20,8 @@ export interface RotatorParts {
   readonly joinTokens: JoinTokens;
   /** What is trusted before the first identity. */
   readonly pinned: TrustBundle;
+  /** Called before an identity that replaces a valid one is published. */
+  readonly prepare?: PrepareIdentity | undefined;
   readonly stateDir: StateDir | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -99,7 +102,7 @@ export class Rotator {
   }
 
   async #renew(signal: AbortSignal): Promise<number> {
-    const { store, pinned, clock, call, joinTokens, workload } = this.#parts;
+    const { clock, call, joinTokens, prepare, workload } = this.#parts;
     const attestation = await this.#chooseProof();
     const tools = { call, clock, deadlineMs: deadlineFor(this.#validForMs()), knownSkewMs: this.#status.skewMs };
     const answer = await requestSvid(attestation, tools, signal);
@@ -108,20 +111,24 @@ export class Rotator {
       joinTokens.markSpent();
       this.#status = { ...this.#status, joinTokenUses: this.#status.joinTokenUses + 1 };
     }
-    const current = store.current(); // as it is now: the bundle may have changed during the call
-    const judged = judgeAnswer(answer.value, { bundle: current?.bundle ?? pinned, current, nowMs: clock.now() });
     this.#measure(answer.value.skewMs);
-    if (!judged.ok) {
-      const { skewMs } = this.#status;
-      throw new Fault(
-        'SVID_UNUSABLE',
-        `the SVID we got is ${judged.reason}; the issuer's clock minus ours is ${skewMs} ms`,
-      );
-    }
-    if (attestation.kind === 'join-token') requireOwnName(judged.value, workload);
-    const dueInMs = this.#publish(judged.value);
-    await this.#keep(judged.value);
+    const next = this.#judge(answer.value);
+    if (attestation.kind === 'join-token') requireOwnName(next, workload);
+    const isPrepared = await prepareNext(prepare, next, { validForMs: this.#validForMs(), clock, signal });
+    const identity = isPrepared ? this.#judge(answer.value) : next; // the bundle may have changed meanwhile
+    const dueInMs = this.#publish(identity);
+    await this.#keep(identity);
     return dueInMs;
+  }
+
+  /** By what we hold now: the bundle may have changed during the call. */
+  #judge(answer: Answer): Identity {
+    const { store, pinned, clock } = this.#parts;
+    const current = store.current();
+    const judged = judgeAnswer(answer, { bundle: current?.bundle ?? pinned, current, nowMs: clock.now() });
+    if (judged.ok) return judged.value;
+    const skew = `the issuer's clock minus ours is ${this.#status.skewMs} ms`;
+    throw new Fault('SVID_UNUSABLE', `the SVID we got is ${judged.reason}; ${skew}`);
   }
 
   async #chooseProof(): Promise<Attestation> {

@@ -1,6 +1,7 @@
 import type { IssueCertificateRequest, IssueCertificateResponse } from '#proto/issue-messages.ts';
 import type { WatchRequest, WatchResponse } from '#proto/messages.ts';
 import type { Refusal } from '#proto/refusal.ts';
+import type { ExchangeTokenRequest, ExchangeTokenResponse } from '#proto/token-messages.ts';
 import { backoffMs } from '#runtime/backoff.ts';
 import type { Clock, Random } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
@@ -16,9 +17,16 @@ export interface ControlPlaneClient {
     request: IssueCertificateRequest,
     options: { readonly deadlineMs: number; readonly signal: AbortSignal },
   ): Promise<Result<IssueCertificateResponse, Refusal>>;
+  exchangeToken(
+    request: ExchangeTokenRequest,
+    options: { readonly deadlineMs: number; readonly signal: AbortSignal },
+  ): Promise<Result<ExchangeTokenResponse, Refusal>>;
   watch(signal: AbortSignal): WatchStream;
   close(): void;
 }
+
+/** By whose certificate a call is made. */
+export type CallIdentity = Pick<IdentitySnapshot, 'svid' | 'privateKey'>;
 
 export interface WatchStream {
   send(request: WatchRequest): Promise<void>;
@@ -33,7 +41,7 @@ export type ApplyPush = (push: WatchResponse) => string;
 export interface LinkParts {
   readonly store: IdentityStore;
   /** A lazy channel; it dials at its first call. */
-  readonly createClient: (identity: IdentitySnapshot | undefined) => ControlPlaneClient;
+  readonly createClient: (identity: CallIdentity | undefined) => ControlPlaneClient;
   /** Called for each stream: what it pushes is applied by the answer. */
   readonly openStream: () => ApplyPush;
   readonly address: string;
@@ -79,6 +87,8 @@ export class ControlPlaneLink {
   #subscription: Subscription;
   #session: Session | undefined;
   #isLost: boolean | undefined;
+  /** Channels for calls by other certificates than the session's, by serial number. */
+  readonly #callers = new Map<string, { readonly client: ControlPlaneClient; calls: number }>();
 
   constructor(parts: LinkParts, subscription: Subscription) {
     this.#parts = parts;
@@ -106,6 +116,35 @@ export class ControlPlaneLink {
       return await client.issueCertificate(request, options);
     } finally {
       client.close();
+    }
+  };
+
+  /** By exactly this certificate, to which the token is bound: its own session's channel, or one that lives for its calls. */
+  readonly exchangeToken = async (
+    identity: CallIdentity,
+    request: ExchangeTokenRequest,
+    options: { readonly deadlineMs: number; readonly signal: AbortSignal },
+  ): Promise<Result<ExchangeTokenResponse, Refusal>> => {
+    const { serialHex } = identity.svid;
+    const session = this.#session;
+    if (session?.serialHex === serialHex) {
+      try {
+        return await session.client.exchangeToken(request, options);
+      } catch (cause) {
+        if (this.#session === session || options.signal.aborted) throw cause; // else a newer session closed its channel
+      }
+    }
+    const channel = this.#callers.get(serialHex) ?? { client: this.#parts.createClient(identity), calls: 0 };
+    this.#callers.set(serialHex, channel);
+    channel.calls += 1;
+    try {
+      return await channel.client.exchangeToken(request, options);
+    } finally {
+      channel.calls -= 1;
+      if (channel.calls === 0) {
+        this.#callers.delete(serialHex);
+        channel.client.close();
+      }
     }
   };
 

@@ -37,6 +37,14 @@ function wording(problem: OutboundProblem): readonly [status: number, title: str
       return [503, 'The app of the destination cannot be reached'];
     case 'too-many-requests-in-flight':
       return [503, 'Too many requests are in flight to the destination'];
+    case 'no-token':
+      return [503, 'The issuer of tokens for the destination cannot be reached'];
+    case 'token-refused':
+      return [503, 'The issuer of tokens gives this workload none for the destination'];
+    case 'token-unusable':
+      return [503, 'What the issuer of tokens gave is no token for the destination'];
+    case 'too-many-tokens':
+      return [503, 'This workload uses too many tokens at once'];
     case 'stopping':
       return [503, 'The agent is stopping'];
     default:

@@ -1,5 +1,6 @@
 import type { Answer } from '#agent/http/answers.ts';
 import type { RequestHead, UnreadProblem } from '#agent/http/head.ts';
+import type { HeaderField } from '#agent/http/header-field.ts';
 import { LastAdmission, type Forward } from '#agent/http/last-admission.ts';
 import type { LastHead } from '#agent/http/last-head.ts';
 import { stripReserved } from '#agent/http/reserved.ts';
@@ -8,6 +9,7 @@ import { ServiceParts } from '#agent/http/service-parts.ts';
 import { originForm } from '#agent/http/target.ts';
 import { endToEndHeaders } from '#agent/http/write.ts';
 import { OutboundReport } from './report.ts';
+import { withoutToken } from './without-token.ts';
 import type { Route } from './route.ts';
 import type { OutboundParts } from './outbound-parts.ts';
 import type { OutboundProblem } from './answers.ts';
@@ -46,12 +48,14 @@ export class OutboundHttp extends ServiceParts implements HttpService<OutboundPr
     const headers = endToEndHeaders(head.headers);
     if (!headers.ok) return { kind: 'answer', answer: report.refused(headers.reason, head) };
     report.admitted();
+    const { token } = routed;
     const request = {
       head,
       target: originForm(head),
-      headers: stripReserved(headers.value),
-      filterFields: passAll,
+      headers: token === undefined ? stripReserved(headers.value) : withoutToken(stripReserved(headers.value), token),
+      filterFields: token === undefined ? passAll : (fields: readonly HeaderField[]) => withoutToken(fields, token),
       written: undefined,
+      attachment: token?.attachment,
     };
     const admission: Forward<OutboundProblem> = { kind: 'forward', request, upstream, report };
     memory.keep(head, routed, admission);

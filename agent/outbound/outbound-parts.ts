@@ -8,12 +8,15 @@ import type { Listen } from '#agent/listen.ts';
 import type { PeerPool } from '#agent/tunnel/peer-pool.ts';
 import type { Clock } from '#runtime/clock.ts';
 import type { Destinations } from './destination.ts';
+import type { AttachTo } from './outlet.ts';
 
 /** What the app's side of an agent shares. */
 export interface OutboundParts {
   readonly listen: Listen;
   readonly pool: PeerPool;
   readonly destinations: Destinations;
+  /** Undefined where nothing is attached. */
+  readonly attach?: AttachTo | undefined;
   readonly counters: AgentCounters;
   /** Undefined where none is kept. */
   readonly accessLog: AccessLog | undefined;

@@ -18,6 +18,8 @@ export type ReProofParts = Omit<ProofParts, 'role' | 'send'>;
 export interface ReProof {
   /** Both ends speak it. Where they do not, the session ends with the first of its certificates. */
   readonly isRunning: boolean;
+  /** Nothing of ours waits for window: whatever is sent from now on arrives after it. */
+  readonly isSent: boolean;
   /** No proof from now on. Ends the stream in order, so that a session that was drained can close. */
   end(): void;
 }
@@ -52,6 +54,9 @@ export function createReProofServer(parts: ReProofParts): ReProofServer {
   return {
     get isRunning() {
       return control.isRunning;
+    },
+    get isSent() {
+      return control.isSent;
     },
     accept(stream, head, end) {
       const isOfApp = valueOf(head, portHeader) !== undefined; // agents put it on what their apps send, whatever its path
@@ -88,6 +93,9 @@ class ControlStream implements H2StreamHandler, ReProof {
   }
   get isRunning(): boolean {
     return this.#state === 'running';
+  }
+  get isSent(): boolean {
+    return this.stream === undefined || this.stream.unsentBytes === 0;
   }
 
   start(): void {

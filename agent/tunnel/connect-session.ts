@@ -64,7 +64,7 @@ export async function connectSession(
   const proofs = { ownNotAfterMs: identity.svid.notAfterMs, peerNotAfterMs: peer.svid.notAfterMs };
   const onSilent = (): void => parts.report.failed(peer.spiffeId, 'silent');
   const session = new PeerSession(
-    { generation: identity.generation, proofs, whenExpired, onSilent },
+    { identity, proofs, whenExpired, onSilent },
     {
       onAging: (aging) => owner.onAging(aging),
       onRetired: (retired) => owner.onRetired(retired),
@@ -103,7 +103,7 @@ function startSessionProof(
       session.extend({ peerNotAfterMs: svid.notAfterMs });
       report.proved(svid);
     },
-    onShown: (svid) => session.extend({ ownNotAfterMs: svid.notAfterMs }),
+    onShown: (svid) => session.shown(svid),
     onFailed(reason) {
       report.failed(peer.spiffeId, reason);
       session.destroy();

@@ -13,6 +13,8 @@ export interface Target {
 
 /** A connection to a peer by certificates of both ends that have a limited time to live. */
 export interface PeerConnection {
+  /** Of the certificate of ours that its peer has been shown last (`X509Svid.thumbprint`). */
+  readonly ownThumbprint: string;
   /** A further request may go out on it: its certificates hold by the clock. */
   readonly isUsable: boolean;
   /** None may any more. Costs less to ask, but does not see a clock that was set. */

@@ -102,6 +102,10 @@ function isOfEndpoint(problem: OpenProblem): boolean {
     case 'app-unreachable':
     case 'stopping':
     case 'too-many-requests-in-flight':
+    case 'no-token':
+    case 'token-refused':
+    case 'token-unusable':
+    case 'too-many-tokens':
       return false;
     default:
       return unreachable(problem);

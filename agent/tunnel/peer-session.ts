@@ -2,6 +2,7 @@ import type { H2Session, H2SessionHandler, H2Stream, WorkerPlace } from '#agent/
 import type { IdentitySnapshot } from '#agent/identity/store.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
 import type { ReProof } from '#agent/proof/re-proof.ts';
+import type { X509Svid } from '#certs/svid.ts';
 import type { Clock, Timer } from '#runtime/clock.ts';
 import { refuse, type Result } from '#runtime/result.ts';
 import { connectStream, type StreamOrder } from './connect-stream.ts';
@@ -21,8 +22,8 @@ export interface SessionOwner {
 }
 
 export interface SessionOrder {
-  /** Of our identity that it was made with. */
-  readonly generation: IdentitySnapshot['generation'];
+  /** Our identity that it was made with. */
+  readonly identity: IdentitySnapshot;
   readonly proofs: Proofs;
   readonly whenExpired: 'keep' | 'end';
   /** It ends because its peer could have proved a later certificate and did not. */
@@ -31,6 +32,13 @@ export interface SessionOrder {
 
 /** Starts re-proof on a session whose peer may know it; undefined: its certificates are the handshake's for good. */
 export type StartProof = (session: PeerSession) => ReProof | undefined;
+
+const ofH2 = new WeakMap<H2Session, PeerSession>();
+
+/** The dialling end that `h2` belongs to. */
+export function peerSessionOf(h2: H2Session): PeerSession | undefined {
+  return ofH2.get(h2);
+}
 
 const pingEveryMs = 15_000;
 
@@ -55,13 +63,17 @@ export class PeerSession implements H2SessionHandler, PeerConnection {
   #h2: H2Session | undefined;
   #phase: 'opening' | 'open' | 'retired' | 'closed' = 'opening';
   #isOutdated = false;
+  #ownThumbprint: string;
+  /** Of a certificate that is proved by bytes which may still wait for window. */
+  #nextThumbprint: string | undefined;
   #proof: ReProof | undefined;
   #pingTimer: Timer | undefined;
   #lookTimer: Timer | undefined;
   #opened: (() => void) | undefined;
 
   constructor(order: SessionOrder, owner: SessionOwner, clock: Clock) {
-    this.generation = order.generation;
+    this.generation = order.identity.generation;
+    this.#ownThumbprint = order.identity.svid.thumbprint;
     this.#owner = owner;
     this.#clock = clock;
     this.#life = new ProofLife(order.proofs, clock, {
@@ -78,6 +90,7 @@ export class PeerSession implements H2SessionHandler, PeerConnection {
   /** Resolves when the peer has accepted our certificate too, which its SETTINGS say; false when it went away or `ms` passed. */
   open(connect: (handler: H2SessionHandler) => H2Session, ms: number): Promise<boolean> {
     this.#h2 = connect(this);
+    ofH2.set(this.#h2, this);
     return new Promise((resolve) => {
       const settle = (): void => {
         timer.cancel();
@@ -124,6 +137,14 @@ export class PeerSession implements H2SessionHandler, PeerConnection {
     const { state } = this.#life;
     return state === 'fresh' && this.#isOutdated ? 'aging' : state;
   }
+  /** Of the certificate that whatever is sent from now on arrives under: a proof that waits for window counts once it is gone. */
+  get ownThumbprint(): string {
+    if (this.#nextThumbprint !== undefined && this.#proof?.isSent !== false) {
+      this.#ownThumbprint = this.#nextThumbprint;
+      this.#nextThumbprint = undefined;
+    }
+    return this.#ownThumbprint;
+  }
   /** No stream can be opened on it now, though it serves. */
   get isFull(): boolean {
     const { openStreams, peerMaxStreams, takesStreams, isBackedUp } = this.h2;
@@ -133,6 +154,12 @@ export class PeerSession implements H2SessionHandler, PeerConnection {
   /** Our identity has been replaced: something newer should be looked for. */
   outdate(): void {
     this.#isOutdated = true;
+  }
+
+  /** We have shown a later certificate on this very connection. */
+  shown({ thumbprint, notAfterMs }: X509Svid): void {
+    this.#nextThumbprint = thumbprint;
+    this.extend({ ownNotAfterMs: notAfterMs });
   }
 
   /** Either end has proved a later certificate on this very connection. */

@@ -5,7 +5,7 @@ import { refuse, type Result } from '#runtime/result.ts';
 import type { Endpoint, EndpointUser } from './endpoint.ts';
 import { EndpointChoice } from './endpoint-choice.ts';
 import type { OpenProblem, UpstreamLimits } from './peer.ts';
-import type { PeerSession } from './peer-session.ts';
+import { peerSessionOf, type PeerSession } from './peer-session.ts';
 import type { SessionDialer } from './session-dialer.ts';
 import { tryEndpoints, type TryParts } from './try-endpoints.ts';
 
@@ -13,6 +13,9 @@ export interface SessionsParts extends TryParts {
   readonly random: Random;
   readonly limits: UpstreamLimits;
 }
+
+/** How often a request waits for what is to be attached. */
+const maxWaits = 3;
 
 /** The sessions to one peer, for its HTTP/2 requests: each is for the endpoint with less to do of two. */
 export class PeerSessions implements SessionSource<OpenProblem>, EndpointUser {
@@ -34,7 +37,7 @@ export class PeerSessions implements SessionSource<OpenProblem>, EndpointUser {
   session(waiter: SessionWaiter<OpenProblem>): H2Session | undefined {
     const endpoint = this.#choice.choose();
     const session = endpoint?.dialer.ready();
-    if (session !== undefined && !this.#isTooMuch(endpoint!.load)) return session.h2;
+    if (session !== undefined && hasField(waiter, session) && !this.#isTooMuch(endpoint!.load)) return session.h2;
     this.#waiting.add(waiter);
     void this.#obtainFor(waiter);
     return undefined;
@@ -42,6 +45,10 @@ export class PeerSessions implements SessionSource<OpenProblem>, EndpointUser {
 
   forget(waiter: SessionWaiter<OpenProblem>): void {
     this.#waiting.delete(waiter);
+  }
+
+  ownThumbprint(session: H2Session): string {
+    return peerSessionOf(session)?.ownThumbprint ?? '';
   }
 
   onStanding(): void {
@@ -52,13 +59,27 @@ export class PeerSessions implements SessionSource<OpenProblem>, EndpointUser {
   }
 
   async #obtainFor(waiter: SessionWaiter<OpenProblem>): Promise<void> {
-    for (;;) {
+    for (let waits = 0; ;) {
       const obtained = await this.#obtain();
       if (!this.#waiting.has(waiter)) return undefined;
-      if (obtained.ok && obtained.value.isFull) continue; // others were first: another session is made, or refused
-      this.#waiting.delete(waiter);
-      return obtained.ok ? waiter.onSession(obtained.value.h2) : waiter.onUnreachable(obtained.reason);
+      if (!obtained.ok) return this.#refuse(waiter, obtained.reason);
+      const session = obtained.value;
+      if (session.isFull) continue; // others were first: another session is made, or refused
+      if (hasField(waiter, session)) {
+        this.#waiting.delete(waiter);
+        return waiter.onSession(session.h2);
+      }
+      const field = await waiter.attachment!.obtain(session.ownThumbprint, this.#parts.limits.tryMs);
+      if (!this.#waiting.has(waiter)) return undefined;
+      if (!field.ok) return this.#refuse(waiter, field.reason);
+      waits += 1; // meanwhile the session may have gone, or another certificate been shown on it
+      if (waits === maxWaits) return this.#refuse(waiter, 'no-token');
     }
+  }
+
+  #refuse(waiter: SessionWaiter<OpenProblem>, problem: OpenProblem): void {
+    this.#waiting.delete(waiter);
+    waiter.onUnreachable(problem);
   }
 
   async #obtain(): Promise<Result<PeerSession, OpenProblem>> {
@@ -79,4 +100,9 @@ export class PeerSessions implements SessionSource<OpenProblem>, EndpointUser {
     if (load * all.length < maxInFlight) return false;
     return all.reduce((sum, endpoint) => sum + endpoint.load, 0) >= maxInFlight;
   }
+}
+
+/** Nothing is to be attached, or it is there for the certificate of this session. */
+function hasField({ attachment }: SessionWaiter<OpenProblem>, { ownThumbprint }: PeerSession): boolean {
+  return attachment === undefined || attachment.field(ownThumbprint) !== undefined;
 }

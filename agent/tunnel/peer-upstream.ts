@@ -1,4 +1,5 @@
 import type { H1ClientOptions } from '#agent/http/h1-client.ts';
+import { attachedRequest } from '#agent/http/attached-request.ts';
 import type { Forwarded, RequestSink, ResponseSink, Upstream } from '#agent/http/message.ts';
 import { WaitingRequest } from '#agent/http/waiting-request.ts';
 import type { Pipe } from '#agent/pipe/pipe.ts';
@@ -7,9 +8,18 @@ import { ok, refuse, type Result } from '#runtime/result.ts';
 import type { PeerStream } from './dialer.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EndpointChoice } from './endpoint-choice.ts';
-import { KeptStreams, type KeptStreamsOwner } from './kept-streams.ts';
+import { KeptStreams, type KeptClient, type KeptStreamsOwner } from './kept-streams.ts';
 import type { OpenProblem, UpstreamLimits } from './peer.ts';
 import { tryEndpoints, type TryParts } from './try-endpoints.ts';
+
+/** How often a request waits for what is to be attached. */
+const maxWaits = 3;
+
+/** A stream that one request has for itself, and where it is kept afterwards. */
+interface TakenClient {
+  readonly client: KeptClient;
+  readonly streams: KeptStreams;
+}
 
 export interface UpstreamParts extends TryParts {
   readonly random: Random;
@@ -52,8 +62,14 @@ export class PeerUpstream implements Upstream<OpenProblem>, KeptStreamsOwner {
   /** HTTP/1.1. The first byte goes out now where a stream is kept. */
   start(request: Forwarded, response: ResponseSink<OpenProblem>): RequestSink {
     const isRoom = this.streams - this.kept + this.#pending < this.#parts.limits.maxInFlight;
-    const client = isRoom ? this.#choice.choose()?.take() : undefined;
-    return client === undefined ? this.#startLater(request, response) : client.send(request, response);
+    const chosen = isRoom ? this.#choice.choose() : undefined;
+    const client = chosen?.take();
+    if (client === undefined) return this.#startLater(request, response);
+    const attached = attachedRequest(request, client.connection.ownThumbprint);
+    if (attached !== undefined) return client.send(attached, response);
+    const waiting = new WaitingRequest(request, response);
+    void this.#sendOn({ client, streams: chosen! }, waiting);
+    return waiting;
   }
 
   /** A caller has left: its streams serve the others. */
@@ -80,12 +96,38 @@ export class PeerUpstream implements Upstream<OpenProblem>, KeptStreamsOwner {
     const waiting = new WaitingRequest(request, response);
     void this.#openSomewhere().then((opened) => {
       if (!opened.ok) return waiting.fail({ unreachable: opened.reason });
-      const { chosen, value: stream } = opened.value;
-      const client = chosen.client(stream);
-      if (waiting.isOver) chosen.keep(client);
-      else waiting.begun(client.send(request, response));
+      const { chosen: streams, value: stream } = opened.value;
+      void this.#sendOn({ client: streams.client(stream), streams }, waiting);
     });
     return waiting;
+  }
+
+  /** Sends what waited, as soon as what is to be attached there is to be had. */
+  async #sendOn({ client, streams }: TakenClient, waiting: WaitingRequest<OpenProblem>): Promise<void> {
+    const { request, response } = waiting;
+    for (let waits = 0; !waiting.isOver; waits += 1) {
+      if (waits > 0 && !(client.isIdle && client.connection.isUsable)) {
+        client.retire();
+        return waiting.begun(this.start(request, response)); // nothing of it was sent
+      }
+      const { ownThumbprint } = client.connection;
+      const attached = attachedRequest(request, ownThumbprint);
+      if (attached !== undefined) return waiting.begun(client.send(attached, response));
+      const problem = waits === maxWaits ? 'no-token' : await this.#obtainField(request, ownThumbprint);
+      if (problem === undefined) continue;
+      waiting.fail({ unreachable: problem });
+    }
+    if (client.isIdle) streams.keep(client);
+  }
+
+  async #obtainField(request: Forwarded, thumbprint: string): Promise<OpenProblem | undefined> {
+    const { maxPending, tryMs } = this.#parts.limits;
+    const attachment = (request.bare ?? request).attachment!;
+    if (this.#pending >= maxPending) return 'too-many-requests-in-flight';
+    this.#pending += 1;
+    const field = await attachment.obtain(thumbprint, tryMs);
+    this.#pending -= 1;
+    return field.ok ? undefined : field.reason;
   }
 
   async #openSomewhere(): Promise<Result<{ readonly chosen: KeptStreams; readonly value: PeerStream }, OpenProblem>> {

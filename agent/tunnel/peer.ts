@@ -1,4 +1,5 @@
 import type { Address } from '#agent/config-types.ts';
+import type { AttachProblem } from '#agent/http/attachment.ts';
 import type { SpiffeId } from '#certs/spiffe-id.ts';
 
 /** A workload's port as callers see it: who must answer, where, and how that is reached. */
@@ -15,6 +16,7 @@ export interface Peer {
 
 /** Why no stream to a peer could be had. Nothing was sent to it. */
 export type OpenProblem =
+  | AttachProblem
   | 'no-identity'
   | 'own-svid-expired'
   | 'no-endpoint'

@@ -46,7 +46,12 @@ export class PlainDialer implements Dialer {
     if (!linked.ok) return linked;
     const { pipe, socket, peer } = linked.value;
     const proofs = { ownNotAfterMs: snapshot.svid.notAfterMs, peerNotAfterMs: peer.svid.notAfterMs };
-    const connection = new PlainConnection(pipe, { proofs, whenExpired, tally: this.#tally, onRetired }, clock);
+    const { thumbprint } = snapshot.svid;
+    const connection = new PlainConnection(
+      pipe,
+      { proofs, thumbprint, whenExpired, tally: this.#tally, onRetired },
+      clock,
+    );
     this.#live.add(connection);
     socket.once('close', () => {
       this.#live.delete(connection);
@@ -80,6 +85,7 @@ interface PlainTally {
 
 interface PlainOrder {
   readonly proofs: Proofs;
+  readonly thumbprint: string;
   readonly whenExpired: 'keep' | 'end';
   readonly tally: PlainTally;
   readonly onRetired: OnRetired;
@@ -88,6 +94,7 @@ interface PlainOrder {
 /** One TLS connection to a foreign server: a stream of its own. Not used again from shortly before its certificates expire. */
 class PlainConnection implements PeerConnection {
   readonly pipe: Pipe;
+  readonly ownThumbprint: string;
   #keptStreams = 0;
   readonly #order: PlainOrder;
   readonly #life: ProofLife;
@@ -96,6 +103,7 @@ class PlainConnection implements PeerConnection {
 
   constructor(pipe: Pipe, order: PlainOrder, clock: Clock) {
     this.pipe = pipe;
+    this.ownThumbprint = order.thumbprint;
     this.#order = order;
     this.#life = new ProofLife(order.proofs, clock, {
       onAging: () => this.retire(),

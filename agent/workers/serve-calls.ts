@@ -5,6 +5,7 @@ import type { LocalDataPath } from '#agent/local-data-path.ts';
 import { unreachable } from '#runtime/result.ts';
 import { toFaultMessage } from './fault-message.ts';
 import { fromIdentityMessage } from './identity-message.ts';
+import type { MainThreadTokens } from './main-thread-tokens.ts';
 import { listenBeside, listenFirst } from './shared-listen.ts';
 import type { CallName, Opened, WorkerCalls, WorkerMessage, WorkerRequest } from './worker-calls.ts';
 
@@ -12,6 +13,7 @@ export interface ServingParts {
   readonly dataPath: LocalDataPath;
   /** The one that the data path follows. */
   readonly store: IdentityStore;
+  readonly mainTokens: MainThreadTokens;
   readonly post: (message: WorkerMessage) => void;
 }
 
@@ -27,7 +29,7 @@ export async function serveCall(request: WorkerRequest, parts: ServingParts): Pr
 
 type Answer = WorkerCalls[CallName]['answer'];
 
-async function answer(request: WorkerRequest, { dataPath, store }: ServingParts): Promise<Answer> {
+async function answer(request: WorkerRequest, { dataPath, store, mainTokens }: ServingParts): Promise<Answer> {
   switch (request.call) {
     case 'identity':
       return void store.replace(fromIdentityMessage(request.argument));
@@ -39,6 +41,9 @@ async function answer(request: WorkerRequest, { dataPath, store }: ServingParts)
       return undefined;
     case 'tokenKeys':
       dataPath.useTokenKeys(request.argument);
+      return undefined;
+    case 'token':
+      mainTokens.take(request.argument.id, request.argument.result);
       return undefined;
     case 'open':
       return open(dataPath, request.argument);

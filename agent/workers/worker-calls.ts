@@ -7,6 +7,9 @@ import type { LedgerReport } from '#agent/plaintext/ledger-report.ts';
 import type { PushedPolicies } from '#agent/policy/policy-compiler.ts';
 import type { ToldDecision } from '#agent/policy/told-decision.ts';
 import type { TrustedKeys } from '#agent/tokens/issuer-keys.ts';
+import type { KeptToken, TokenLack } from '#agent/tokens/kept-token.ts';
+import type { TokenWish } from '#agent/tokens/token-wish.ts';
+import type { Result } from '#runtime/result.ts';
 import type { FaultMessage } from './fault-message.ts';
 import type { IdentityMessage } from './identity-message.ts';
 
@@ -33,6 +36,8 @@ export interface WorkerCalls {
   readonly tokenKeys: Call<TrustedKeys, undefined>;
   /** `addresses`: where the first worker listens; without them this is the first one, which chooses free ports. */
   readonly open: Call<{ readonly side: Side; readonly addresses: readonly Address[] | undefined }, Opened>;
+  /** Answers a `token-wanted` of the worker's. */
+  readonly token: Call<{ readonly id: number; readonly result: Result<KeptToken, TokenLack> }, undefined>;
   readonly decision: Call<string, ToldDecision | undefined>;
   readonly plaintextCallers: Call<undefined, LedgerReport>;
   readonly report: Call<undefined, Report>;
@@ -68,4 +73,5 @@ export type WorkerMessage =
   | { readonly kind: 'answer'; readonly id: number; readonly value: WorkerCalls[CallName]['answer'] }
   | { readonly kind: 'fault'; readonly id: number; readonly fault: FaultMessage }
   | { readonly kind: 'keys-wanted'; readonly issuer: string }
+  | { readonly kind: 'token-wanted'; readonly id: number; readonly thumbprint: string; readonly wish: TokenWish }
   | { readonly kind: 'event'; readonly event: AgentEvent };

@@ -8,8 +8,11 @@ import { sumReports, type LedgerReport } from '#agent/plaintext/ledger-report.ts
 import { PolicyCompiler, type PolicyOutcome, type PushedPolicies } from '#agent/policy/policy-compiler.ts';
 import type { ToldDecision } from '#agent/policy/told-decision.ts';
 import type { TrustedKeys } from '#agent/tokens/issuer-keys.ts';
+import type { AskToken } from '#agent/tokens/kept-token.ts';
+import type { TokenCache } from '#agent/tokens/token-cache.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { Fault } from '#runtime/fault.ts';
+import { refuse } from '#runtime/result.ts';
 import { Heartbeat, type Standing } from './heartbeat.ts';
 import { toIdentityMessage } from './identity-message.ts';
 import { LastReport } from './last-report.ts';
@@ -31,6 +34,8 @@ interface Member {
 
 /** A worker that takes longer to tell what it saw is not waited for. */
 const silentMs = 2_000;
+/** How long a worker's question for a token waits for an issuer. */
+const workersTokenMs = 5_000;
 /** How long a worker may take to end in order. */
 const endMs = 500;
 
@@ -58,8 +63,9 @@ export class WorkerGroup implements DataPath {
     this.failed = promise;
     this.#fail = reject;
     const config = shareOf(parts.config);
+    const askToken = tokenGiver(parts.tokens);
     this.#members = Array.from({ length: config.workers }, (_, index) => {
-      const link = new WorkerLink(index + 1, { ...parts, config, onEnded: this.#fail });
+      const link = new WorkerLink(index + 1, { ...parts, config, askToken, onEnded: this.#fail });
       return this.#member(link);
     });
     this.#unsubscribe = parts.store.subscribe(() => this.#handOnIdentity());
@@ -156,6 +162,15 @@ export class WorkerGroup implements DataPath {
     const which = silent.map(({ link }) => link.worker).join(', ');
     readiness.block('worker-silent', `no answer from worker ${which} of ${this.#members.length}`);
   }
+}
+
+/** All workers get the tokens of this thread, so that issuers are asked once, however many they are (S20). */
+function tokenGiver(tokens: TokenCache | undefined): AskToken {
+  return async (thumbprint, wish) => {
+    const given = await tokens?.renewed(thumbprint, wish, workersTokenMs);
+    if (given?.ok) return given;
+    return refuse({ problem: given?.reason ?? 'no-token', detail: 'told by the main thread' });
+  };
 }
 
 async function within<T>(answered: Promise<T>, clock: Clock): Promise<T> {

@@ -1,6 +1,7 @@
 import { Fault } from '#runtime/fault.ts';
 import type { AgentEmit } from '#agent/events.ts';
 import type { AgentConfig } from '#agent/config-types.ts';
+import type { AskToken } from '#agent/tokens/kept-token.ts';
 import { fromFaultMessage } from './fault-message.ts';
 import type { CallName, WorkerCalls, WorkerMessage, WorkerRequest } from './worker-calls.ts';
 import type { StartThread, WorkerThread, WorkerThreadOwner } from './worker-thread.ts';
@@ -11,6 +12,8 @@ export interface WorkerLinkParts {
   readonly startThread: StartThread;
   readonly emit: AgentEmit;
   readonly onKeysWanted: (issuer: string) => void;
+  /** Gets tokens for the worker. */
+  readonly askToken: AskToken;
   /** It ended by itself. Comes once. */
   readonly onEnded: (fault: Fault) => void;
 }
@@ -59,10 +62,16 @@ export class WorkerLink implements WorkerThreadOwner {
   onMessage(message: WorkerMessage): void {
     if (message.kind === 'event') return this.#parts.emit(message.event);
     if (message.kind === 'keys-wanted') return this.#parts.onKeysWanted(message.issuer);
+    if (message.kind === 'token-wanted') return this.#getToken(message);
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
     if (message.kind === 'answer') waiting?.resolve(message.value);
     else waiting?.reject(fromFaultMessage(message.fault));
+  }
+
+  #getToken({ id, thumbprint, wish }: WorkerMessage & { readonly kind: 'token-wanted' }): void {
+    const answered = this.#parts.askToken(thumbprint, wish).then((result) => this.call('token', { id, result }));
+    answered.catch(() => undefined); // the worker has ended, which is told elsewhere
   }
 
   onEnded(why: string): void {

@@ -6,7 +6,9 @@ import { createLocalDataPath } from '#agent/local-data-path.ts';
 import { collectGarbage } from '#runtime/collect-garbage.ts';
 import { limitLog } from '#runtime/log-limit.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
+import { maxTokens, TokenCache } from '#agent/tokens/token-cache.ts';
 import { toEventMessage } from './fault-message.ts';
+import { MainThreadTokens } from './main-thread-tokens.ts';
 import { serveCall } from './serve-calls.ts';
 import type { WorkerMessage, WorkerRequest, WorkerStart } from './worker-calls.ts';
 
@@ -21,8 +23,17 @@ const emit = limitLog<AgentEvent>((event) => post({ kind: 'event', event: toEven
   ...floodLimit,
   clock: systemClock,
 });
+const mainTokens = new MainThreadTokens(post);
+const tokens = new TokenCache({
+  ask: mainTokens.ask,
+  clock: systemClock,
+  random: systemRandom,
+  onFailed: () => undefined, // the main thread, which asks issuers, tells
+  maxTokens,
+});
 const parts = {
   config,
+  tokens,
   worker: { worker, of: config.workers },
   store,
   emit,
@@ -31,7 +42,7 @@ const parts = {
   onKeysWanted: (issuer: string) => post({ kind: 'keys-wanted', issuer }),
   collect: collectGarbage,
 };
-const serving = { dataPath: createLocalDataPath(parts), store, post };
+const serving = { dataPath: createLocalDataPath(parts), store, mainTokens, post };
 
 port.on('message', (request: WorkerRequest) => {
   void serveCall(request, serving).then(() => {

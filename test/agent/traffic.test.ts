@@ -14,7 +14,7 @@ const end = (status: number): RequestEnd => ({
 
 async function exposed(counters: AgentCounters): Promise<string[]> {
   const { text } = await renderMetrics({
-    ...{ workload: 'prices', identity: undefined, workers: [] },
+    ...{ workload: 'prices', identity: undefined, workers: [], tokens: undefined },
     source: { controlPlane: 'none', rotations: 0, joinTokenUses: 0, skewMs: 0 },
     readiness: { ready: true, blockers: [], warnings: [] },
     counters,

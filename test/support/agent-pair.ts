@@ -24,6 +24,8 @@ import type { TrustedKeys } from '#agent/tokens/issuer-keys.ts';
 import { KnownKeys } from '#agent/tokens/known-keys.ts';
 import { PortJudges } from '#agent/tokens/port-judges.ts';
 import { RefusalBook } from '#agent/inbound/refusal-book.ts';
+import { attachFrom } from '#agent/tokens/open-tokens.ts';
+import { TokenSource, type Exchange, type TokenSourceParts } from '#agent/tokens/token-source.ts';
 import { readPolicies } from '#policy/documents.ts';
 import type { Clock } from '#runtime/clock.ts';
 import { systemClock, systemRandom } from '#runtime/system-clock.ts';
@@ -55,6 +57,7 @@ export interface ServingAgent extends HalfAgent {
 }
 
 export interface CallingAgent extends HalfAgent {
+  readonly tokens: TokenSource | undefined;
   readonly outbound: OutboundListener;
   readonly pool: PeerPool;
   /** Where the app finds its first upstream. */
@@ -166,6 +169,8 @@ export async function startServing(
 }
 
 export interface CallerOptions extends LifeOptions {
+  /** Issuers of tokens by name; `''` is the control plane. Undefined: nothing is attached. */
+  readonly issuers?: Readonly<Record<string, Exchange>> | undefined;
   readonly upstreams: readonly UpstreamConfig[];
   readonly whenExpired?: 'keep' | 'end';
 }
@@ -173,7 +178,9 @@ export interface CallerOptions extends LifeOptions {
 /** An agent with ways to its upstreams, and nobody yet who may use them. */
 export async function createCaller(domain: TestDomain, workload: string, options: CallerOptions) {
   const agent = await halfAgent(domain, workload, options);
-  const parts = commonParts(agent, options);
+  const common = commonParts(agent, options);
+  const tokens = options.issuers && tokensFrom(options.issuers, agent.store, common);
+  const parts = { ...common, attach: tokens && attachFrom(tokens.cache, common.clock) };
   const pool = createPeerPool({
     ...parts,
     identity: agent.store,
@@ -185,7 +192,23 @@ export async function createCaller(domain: TestDomain, workload: string, options
     report: createProofReport(parts, 'dialled'),
     onSession: () => undefined,
   });
-  return { agent, parts: { ...parts, pool, destinations: createDestinations(options.upstreams) } };
+  const rotate = async (life = options.lifeMs ?? 60_000): Promise<void> => {
+    const next = await domain.identity(workload, life + common.clock.now() - Date.now());
+    await tokens?.prepare(next, 5_000);
+    agent.store.replace(next);
+  };
+  const destinations = createDestinations(options.upstreams);
+  return { agent: { ...agent, rotate, tokens }, parts: { ...parts, pool, destinations } };
+}
+
+function tokensFrom(
+  issuers: Readonly<Record<string, Exchange>>,
+  store: IdentityStore,
+  common: Pick<TokenSourceParts, 'clock' | 'emit'>,
+): TokenSource {
+  const signal = new AbortController().signal;
+  const exchangeAt = (issuer: string | undefined): Exchange => issuers[issuer ?? '']!;
+  return new TokenSource({ ...common, store, exchangeAt, random: systemRandom, signal });
 }
 
 export async function startCalling(

@@ -79,6 +79,7 @@ export const innerRows = [
     (part) => [`agent/${part}`, 'agent/workers/', 'in which thread a part runs is none of its business'] as const,
   ),
   ['agent/workers/', 'agent/inbound/', 'workers run the data path as a whole, by its interface'],
+  ['agent/tunnel/', 'agent/tokens/', 'what is attached comes with the request: a tunnel knows its certificate only'],
   ['agent/inbound/', 'agent/outbound/', 'the two directions share agent/http and agent/tunnel, never each other'],
   ...['agent/identity/', 'agent/tls/', 'agent/tunnel/', 'agent/http/', 'agent/protocol/', 'agent/proof/'].flatMap(
     (of) =>

@@ -4,6 +4,7 @@ import { createIdentityStore, type IdentityStore } from '#agent/identity/store.t
 import type { Side } from '#agent/data-path.ts';
 import type { LocalDataPath } from '#agent/local-data-path.ts';
 import type { KnownWorkload } from '#agent/outbound/destination.ts';
+import { MainThreadTokens } from '#agent/workers/main-thread-tokens.ts';
 import { serveCall } from '#agent/workers/serve-calls.ts';
 import type { WorkerMessage, WorkerRequest, WorkerStart } from '#agent/workers/worker-calls.ts';
 import type { StartThread, WorkerThreadOwner } from '#agent/workers/worker-thread.ts';
@@ -57,6 +58,8 @@ class Thread implements FakeThread {
   state: FakeThread['state'] = 'turning';
   readonly #owner: WorkerThreadOwner;
   readonly #waiting: WorkerRequest[] = [];
+  /** As whom it asks for tokens. */
+  readonly mainTokens = new MainThreadTokens((message) => this.say(message));
   readonly #dataPath: LocalDataPath;
 
   constructor(start: WorkerStart, owner: WorkerThreadOwner) {
@@ -85,7 +88,9 @@ class Thread implements FakeThread {
 
   take(request: WorkerRequest): void {
     if (this.state !== 'turning') return void this.#waiting.push(request);
-    void serveCall(request, { dataPath: this.#dataPath, store: this.store, post: (message) => this.say(message) });
+    const { store, mainTokens } = this;
+    const post = (message: WorkerMessage): void => this.say(message);
+    void serveCall(request, { dataPath: this.#dataPath, store, mainTokens, post });
   }
   wake(): void {
     this.state = 'turning';

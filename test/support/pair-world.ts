@@ -2,7 +2,7 @@ import { createServer, request, type Agent as HttpAgent, type IncomingMessage, t
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import type { InboundPortConfig, LimitsConfig, UpstreamConfig } from '#agent/config-types.ts';
 import type { Clock } from '#runtime/clock.ts';
-import { startCalling, startServing, type CallingAgent, type ServingAgent } from './agent-pair.ts';
+import { startCalling, startServing, type CallerOptions, type CallingAgent, type ServingAgent } from './agent-pair.ts';
 import type { TestDomain } from './identities.ts';
 
 /** Of an upstream that says nothing about them. */
@@ -21,6 +21,8 @@ export interface PairOptions extends Partial<InboundPortConfig> {
   /** Of cart's. */
   readonly callerLimits?: Partial<LimitsConfig>;
   readonly upstream?: Partial<UpstreamConfig>;
+  /** Of tokens, that cart asks. */
+  readonly issuers?: CallerOptions['issuers'];
   /** Of both sides; real time where not given. */
   readonly clock?: Clock;
 }
@@ -74,7 +76,7 @@ export class PairWorld {
   /** The workloads cart → prices, whose app listens on `appPort`. */
   async pair(appPort: number, options: PairOptions = {}): Promise<Pair> {
     const { transport = 'tunnel', lifeMs = 60_000, whenExpired = 'keep', capture = 'upstream', ...others } = options;
-    const { unknown = 'refuse', limits, callerLimits, clock, upstream: upstreamChanges, ...changes } = others;
+    const { unknown = 'refuse', limits, callerLimits, clock, issuers, upstream: upstreamChanges, ...changes } = others;
     const port: InboundPortConfig = {
       port: 7002,
       app: { host: '127.0.0.1', port: appPort },
@@ -96,7 +98,8 @@ export class PairWorld {
       ...upstreamDefaults,
       ...upstreamChanges,
     };
-    const cart = await this.calling([upstream], { lifeMs, whenExpired, capture, unknown, limits: callerLimits, clock });
+    const calling = { lifeMs, whenExpired, capture, unknown, limits: callerLimits, clock, issuers };
+    const cart = await this.calling([upstream], calling);
     this.onEnd(() => {
       prices.inbound.drain();
       prices.inbound.destroy();

@@ -1,5 +1,7 @@
 import { h2Error } from '#agent/h2/errors.ts';
 import type { H2ErrorCode, H2Session, H2Stream, H2StreamHandler } from '#agent/h2/types.ts';
+import { attachedRequest } from '#agent/http/attached-request.ts';
+import type { Attachment } from '#agent/http/attachment.ts';
 import { EarlyBody } from '#agent/http/early-body.ts';
 import type { ResponseHead } from '#agent/http/head.ts';
 import type { HeaderField } from '#agent/http/header-field.ts';
@@ -45,6 +47,10 @@ export class H2Exchange<P> implements H2StreamHandler, RequestSink, SessionWaite
     this.#host = host;
     this.#request = request;
     this.#response = response;
+  }
+
+  get attachment(): Attachment | undefined {
+    return this.#request.attachment;
   }
 
   /** Looks for a session that takes the request now, or waits for one. */
@@ -171,7 +177,11 @@ export class H2Exchange<P> implements H2StreamHandler, RequestSink, SessionWaite
 
   /** False: all the session's streams are taken. */
   #begin(session: H2Session): boolean {
-    const request = this.#request;
+    const request = this.#requestOn(session);
+    if (request === undefined) {
+      this.onUnreachable(this.#host.options.problems.refused);
+      return true;
+    }
     const isWhole = request.head.framing.kind === 'none';
     const stream = session.request(requestFields(request, this.#host.options), isWhole, this);
     if (stream === undefined) {
@@ -184,6 +194,14 @@ export class H2Exchange<P> implements H2StreamHandler, RequestSink, SessionWaite
     const early = this.#early;
     if (early !== undefined) this.#sendEarly(stream, early);
     return true;
+  }
+
+  /** As it goes out there. The source gave the session at this moment, so what is attached is there. */
+  #requestOn(session: H2Session): Forwarded | undefined {
+    const request = this.#request;
+    if (request.attachment === undefined) return request;
+    const thumbprint = this.#host.options.source.ownThumbprint?.(session);
+    return thumbprint === undefined ? undefined : attachedRequest(request, thumbprint);
   }
 
   #sendEarly(stream: H2Stream, early: EarlyBody): void {

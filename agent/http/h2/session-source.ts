@@ -1,10 +1,13 @@
 import type { H2Session } from '#agent/h2/types.ts';
+import type { Attachment } from '#agent/http/attachment.ts';
 import type { Deadlines } from '#agent/http/deadlines.ts';
 import type { QueueLimits } from '#agent/http/waiting-request.ts';
 import type { Wording } from './h2-fields.ts';
 
 /** Somebody who waits for a session: told once, unless forgotten before. */
 export interface SessionWaiter<P> {
+  /** What is to be had before a session is of use; undefined: nothing. */
+  readonly attachment?: Attachment | undefined;
   onSession(session: H2Session): void;
   onUnreachable(problem: P): void;
 }
@@ -15,6 +18,8 @@ export interface SessionSource<P> {
   session(waiter: SessionWaiter<P>): H2Session | undefined;
   /** The waiter wants none any more. */
   forget(waiter: SessionWaiter<P>): void;
+  /** Of the certificate of ours on a session; sources whose requests have no attachment need not know. */
+  ownThumbprint?(session: H2Session): string;
 }
 
 export interface H2UpstreamOptions<P> extends Wording {
