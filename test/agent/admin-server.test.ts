@@ -60,14 +60,8 @@ function actionsFor(admin: string, parts: { counters?: AgentCounters; calls?: st
     facts: () =>
       Promise.resolve({
         workload: 'prices',
-        ...{
-          identity: store.current(),
-          source,
-          readiness: readiness.report(),
-          counters,
-          workers: [],
-          tokens: undefined,
-        },
+        ...{ identity: store.current(), source, readiness: readiness.report(), counters },
+        ...{ workers: [], tokens: undefined },
       }),
     decision: (id) => Promise.resolve(id === told.decisionId ? told : undefined),
     plaintextCallers: () => Promise.resolve(called),
