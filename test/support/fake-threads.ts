@@ -15,6 +15,8 @@ export interface FakeThread {
   readonly store: IdentityStore;
   readonly counters: AgentCounters;
   readonly connections: Record<Side, number>;
+  /** As whom it asks for tokens. */
+  readonly mainTokens: MainThreadTokens;
   /** What it says of plaintext callers. */
   called: LedgerReport;
   readonly did: string[];

@@ -23,6 +23,8 @@ export interface GatewayAgent extends HalfAgent {
 
 export interface GatewayOptions extends Omit<CallerOptions, 'upstreams'> {
   readonly rateLimit?: RateConfig;
+  /** On the way to every workload. */
+  readonly token?: UpstreamConfig['token'];
 }
 
 /** Workloads of a mesh, each with an app behind its agent that admits the gateway alone, and the gateway. */
@@ -66,10 +68,8 @@ export class GatewayStage {
 
   /** `routes`: `shop.example/orders → orders`. */
   async gateway(routes: readonly string[], options: GatewayOptions = {}): Promise<GatewayAgent> {
-    const { agent, parts } = await createCaller(this.#world.domain, 'gateway', {
-      ...options,
-      upstreams: this.#upstreams,
-    });
+    const upstreams = this.#upstreams.map((upstream) => ({ ...upstream, token: options.token }));
+    const { agent, parts } = await createCaller(this.#world.domain, 'gateway', { ...options, upstreams });
     const ca = createTestCa({ nowMs: Date.now() });
     const folder = createIdentityFolder();
     const renew = (): TestCertificate => {
@@ -83,7 +83,7 @@ export class GatewayStage {
     const listener = await openGateway(
       { ...parts, workers: 1 },
       { https: httpsConfig(folder), http: { listen: local }, routes: routes.map(readRoute), rateLimit },
-      this.#upstreams,
+      upstreams,
     );
     this.#world.onEnd(() => {
       listener.drain();

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, vi } from 'vitest';
 import type { AgentEvent } from '#agent/events.ts';
 import { createJoinTokens } from '#agent/identity/attest.ts';
+import type { PrepareIdentity } from '#agent/identity/prepare-next.ts';
 import { Rotator } from '#agent/identity/rotator.ts';
 import type { StateDir } from '#agent/identity/state-dir.ts';
 import { createIdentityStore, type IdentitySnapshot } from '#agent/identity/store.ts';
@@ -29,6 +30,7 @@ export interface StageOptions extends Partial<Pick<FakeIssuerOptions, 'skewMs' |
   readonly token?: string | undefined;
   readonly stateDir?: StateDir;
   readonly random?: number;
+  readonly prepare?: PrepareIdentity;
   readonly clock?: FakeClock;
   readonly ca?: ReturnType<typeof createTestCa>;
   readonly before?: (issuer: FakeIssuer) => void;
@@ -57,6 +59,7 @@ export function startRotator(options: StageOptions = {}): Stage {
     joinTokens: createJoinTokens(source, { workload: 'prices', stdin: linesOf(token) }),
     pinned: bundleOf(0, ca),
     stateDir: options.stateDir,
+    prepare: options.prepare,
     clock,
     random: () => random,
     emit: (event) => void events.push(event),
