@@ -78,6 +78,7 @@ test('a whole agent.yaml becomes settings with real types and units', () => {
         ],
         httpProxy: { listen: { host: '127.0.0.1', port: 7100 } },
         unknown: 'passthrough',
+        tokenEndpoints: [],
       },
       gateway: undefined, // test/agent/gateway/config.test.ts
       admin: { listen: { host: '127.0.0.1', port: 15020 }, reachableFrom: 'loopback', socket: '/run/agent.sock' },
