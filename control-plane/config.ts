@@ -18,6 +18,15 @@ export interface TokensConfig {
   readonly lifeMs: number;
   /** How long a key signs. */
   readonly keyLifeMs: number;
+  /** HTTPS for clients that are not agents; undefined: agents only. */
+  readonly http: TokensHttpConfig | undefined;
+}
+
+export interface TokensHttpConfig {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** PEM of a certificate for the issuer's host, with its chain, and its key. */
+  readonly certFile: string;
+  readonly keyFile: string;
 }
 
 export interface ControlPlaneConfig {
@@ -83,8 +92,19 @@ const tokens = z
     keyLife: durationMs
       .refine((ms) => ms >= 20_000 && ms <= 90 * 24 * 3_600_000, 'between 20s and 2160h')
       .default(86_400_000),
+    listen: hostAndPort.optional(),
+    certFile: path.optional(),
+    keyFile: path.optional(),
   })
-  .transform(({ issuer: named, life, keyLife }) => ({ issuer: named, lifeMs: life, keyLifeMs: keyLife }));
+  .refine((all) => new Set([all.listen, all.certFile, all.keyFile].map((each) => each === undefined)).size === 1, {
+    path: ['listen'],
+    message: 'needs certFile and keyFile, and they need it',
+  })
+  .transform(({ issuer: named, life, keyLife, listen, certFile, keyFile }): TokensConfig => {
+    const isServed = listen !== undefined && certFile !== undefined && keyFile !== undefined;
+    const http = isServed ? { listen, certFile, keyFile } : undefined;
+    return { issuer: named, lifeMs: life, keyLifeMs: keyLife, http };
+  });
 
 /** Every setting there is; `docs/reference.md` is checked against it. */
 export const controlPlaneDocument = z

@@ -23,7 +23,7 @@ import { followPolicyFolder } from './policies/folder.ts';
 import { createPolicyKeeper } from './policies/keeper.ts';
 import type { Registry } from './registry/registry.ts';
 import { openStore } from './store/sqlite.ts';
-import { deskOf, openTokenService, tokenKeysOf, type TokenService } from './token-service.ts';
+import { deskOf, openTokenService, openTokensHttp, tokenKeysOf, type TokenService } from './token-service.ts';
 
 export interface ControlPlaneTools {
   readonly clock: Clock;
@@ -41,6 +41,8 @@ export interface ControlPlane {
   readonly adminSocket: string;
   /** Who may ask for tokens. */
   readonly registry: Registry;
+  /** Of the token service's HTTPS; undefined: it has none. */
+  readonly tokensPort: number | undefined;
   /** Calls in flight have a moment to end; then everything is closed. */
   close(): Promise<void>;
 }
@@ -111,6 +113,11 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
   });
   opened.defer(() => mesh.close(closeGraceMs));
   opened.defer(() => declared.close()); // before the streams end
+  const tokensHttp =
+    tokenService && config.tokens?.http
+      ? await openTokensHttp(tokenService, config.tokens.http, { bundle: authority.trustBundle, clock, onFault })
+      : undefined;
+  opened.defer(() => tokensHttp?.close());
   const adminSocket = await placeAdminSocket(dataDir);
   const admin = await serveAdmin({
     socketPath: adminSocket,
@@ -138,6 +145,7 @@ export async function startControlPlane(config: ControlPlaneConfig, tools: Contr
     trustBundlePath,
     adminSocket,
     registry: administration.registry,
+    tokensPort: tokensHttp?.port,
     close: () => running.disposeAsync(),
   };
 }

@@ -1,6 +1,9 @@
+import { readFile } from 'node:fs/promises';
+import { Fault } from '#runtime/fault.ts';
+import type { TokensHttp, TokensHttpParts } from './api/tokens-http.ts';
 import type { SigningKeyDesk } from './api/signing-keys.ts';
 import type { Sealer } from './ca/sealing.ts';
-import type { ControlPlaneConfig, TokensConfig } from './config.ts';
+import type { ControlPlaneConfig, TokensConfig, TokensHttpConfig } from './config.ts';
 import type { Hub } from './discovery/hub.ts';
 import type { ControlPlaneEvent } from './events.ts';
 import { maxTokenLifeMs } from './registry/model.ts';
@@ -25,6 +28,8 @@ export interface TokenService {
   readonly sts: Sts;
   readonly keys: SigningKeys;
   /** What agents are told. */
+  /** How long verifiers may keep the published keys. */
+  readonly keysMaxAgeSeconds: number;
   issuers(): { readonly version: number; readonly issuers: readonly TokenIssuer[] };
 }
 
@@ -44,6 +49,7 @@ export async function openTokenService(parts: TokenServiceParts): Promise<TokenS
   return {
     sts,
     keys,
+    keysMaxAgeSeconds: Math.floor(publishAheadMs / 2_000),
     issuers() {
       const { jwks, version } = keys.published();
       return { version, issuers: [{ issuer, jwks, version }] };
@@ -61,4 +67,23 @@ export function tokenKeysOf(service: TokenService | undefined, store: Pick<Store
 /** What operators see of it. */
 export function deskOf({ sts, keys }: TokenService, hub: Pick<Hub, 'tokenKeyAgents'>): SigningKeyDesk {
   return { issuer: sts.issuer, keys, counts: () => sts.counts(), agents: () => hub.tokenKeyAgents() };
+}
+
+/** The HTTPS door. Throws `TOKENS_CERTIFICATE_UNUSABLE`, `LISTEN_FAILED`. */
+export async function openTokensHttp(
+  service: TokenService,
+  { listen, certFile, keyFile }: TokensHttpConfig,
+  parts: Pick<TokensHttpParts, 'bundle' | 'clock' | 'onFault'>,
+): Promise<TokensHttp> {
+  const read = (path: string): Promise<string> =>
+    readFile(path, 'utf8').catch((cause: unknown) => {
+      throw new Fault('TOKENS_CERTIFICATE_UNUSABLE', `cannot read ${path}`, {
+        cause,
+        hint: 'tokens.certFile and tokens.keyFile name a certificate for the issuer’s host and its key, PEM',
+      });
+    });
+  const tls = { cert: await read(certFile), key: await read(keyFile) };
+  const { serveTokensHttp } = await import('./api/tokens-http.ts');
+  const { sts, keysMaxAgeSeconds } = service;
+  return serveTokensHttp({ ...parts, listen, tls, sts, keysMaxAgeSeconds });
 }

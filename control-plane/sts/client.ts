@@ -15,8 +15,12 @@ export type Credentials =
   /** `private_key_jwt` (RFC 7523). */
   | { readonly kind: 'assertion'; readonly clientId: string; readonly assertion: string }
   | { readonly kind: 'secret'; readonly clientId: string; readonly secret: string }
+  /** What a door could not read as any of these. */
+  | { readonly kind: 'unreadable'; readonly reason: UnreadableCredentials }
   /** A public client says its name only. */
   | { readonly kind: 'public'; readonly clientId: string };
+
+export type UnreadableCredentials = 'no-client-authentication' | 'several-client-authentications' | 'bad-svid';
 
 /** The connection that a request came on. */
 export interface Caller {
@@ -75,6 +79,8 @@ function proven(
     }
     case 'assertion':
       return byAssertion(credentials, parts);
+    case 'unreadable':
+      return refuse({ reason: credentials.reason });
     case 'public': {
       const client = registry.client(credentials.clientId);
       if (!client.ok) return refuse({ reason: 'unregistered', detail: client.reason });

@@ -26,9 +26,13 @@ test('a trust domain is enough', () => {
 test('tokens need an issuer; lives have defaults', () => {
   const written = (more: string) =>
     settings(`trustDomain: shop.example\ntokens: { issuer: https://sts.example${more} }`);
-  const tokens = { issuer: 'https://sts.example', lifeMs: 300_000, keyLifeMs: 86_400_000 };
+  const tokens = { issuer: 'https://sts.example', lifeMs: 300_000, keyLifeMs: 86_400_000, http: undefined };
   expect(written('')).toMatchObject({ tokens });
   expect(written(', life: 60s, keyLife: 20s')).toMatchObject({ tokens: { lifeMs: 60_000, keyLifeMs: 20_000 } });
+  expect(written(', listen: "127.0.0.1:8443", certFile: c.pem, keyFile: k.pem')).toMatchObject({
+    tokens: { http: { listen: { host: '127.0.0.1', port: 8443 }, certFile: 'c.pem', keyFile: 'k.pem' } },
+  });
+  expect(written(', listen: "127.0.0.1:8443"')).toContain('needs certFile and keyFile');
   expect([written(', life: 16m'), written(', keyLife: 1s'), written('/?a=b'), written('/*')]).toEqual([
     expect.stringContaining('between 1s and 15m'),
     expect.stringContaining('between 20s and 2160h'),

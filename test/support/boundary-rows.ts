@@ -181,6 +181,11 @@ export const doorRows: readonly Door[] = [
     because: 'metrics are shown at the admin port; elsewhere they are plain numbers',
   },
   {
+    package: 'fastify',
+    doors: ['control-plane/api/tokens-http.ts'],
+    because: 'HTTP is one door to the token service, which knows none',
+  },
+  {
     package: 'node:sqlite',
     doors: ['control-plane/store/'],
     because: 'the store is an interface with engines behind it',
