@@ -34,7 +34,7 @@ export type FailureReason =
   | 'peer-not-verified'
   | 'app-unreachable'
   | 'no-token'
-  | 'token-refused'
+  | 'token-not-issued'
   | 'token-unusable'
   | 'too-many-tokens'
   | 'stopping'

@@ -44,7 +44,7 @@ function isForNow(problem: OutboundProblem): boolean {
     case 'wrong-peer':
     case 'refused-by-peer':
     case 'no-such-port':
-    case 'token-refused':
+    case 'token-not-issued':
     case 'token-unusable':
       return false;
     case 'not-known-yet':

@@ -6,7 +6,7 @@ export type AttachProblem =
   /** The issuer did not answer in time, or not at all. */
   | 'no-token'
   /** It issues none for this. */
-  | 'token-refused'
+  | 'token-not-issued'
   /** What it gave is no token for this. */
   | 'token-unusable'
   /** More than are kept. */

@@ -39,7 +39,7 @@ function wording(problem: OutboundProblem): readonly [status: number, title: str
       return [503, 'Too many requests are in flight to the destination'];
     case 'no-token':
       return [503, 'The issuer of tokens for the destination cannot be reached'];
-    case 'token-refused':
+    case 'token-not-issued':
       return [503, 'The issuer of tokens gives this workload none for the destination'];
     case 'token-unusable':
       return [503, 'What the issuer of tokens gave is no token for the destination'];

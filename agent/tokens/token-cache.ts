@@ -87,7 +87,7 @@ export class TokenCache {
         continue;
       }
       const pauseMs = entry.nextAskMs - clock.monotonic();
-      if (pauseMs >= leftMs || entry.lack === 'token-refused') return refuse(entry.lack ?? 'no-token');
+      if (pauseMs >= leftMs || entry.lack === 'token-not-issued') return refuse(entry.lack ?? 'no-token');
       await clock.sleep(pauseMs);
     }
   }

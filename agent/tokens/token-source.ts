@@ -128,7 +128,7 @@ export class TokenSource {
     const { exchangeAt, signal } = this.#parts;
     try {
       const answer = await exchangeAt(wish.issuer)(identity, wish, { deadlineMs: exchangeMs, signal });
-      return answer.ok ? answer : refuse({ problem: 'token-refused', detail: answer.reason.refused });
+      return answer.ok ? answer : refuse({ problem: 'token-not-issued', detail: answer.reason.refused });
     } catch (error) {
       return refuse({ problem: 'no-token', detail: codeOf(error) });
     }

@@ -103,7 +103,7 @@ function isOfEndpoint(problem: OpenProblem): boolean {
     case 'stopping':
     case 'too-many-requests-in-flight':
     case 'no-token':
-    case 'token-refused':
+    case 'token-not-issued':
     case 'token-unusable':
     case 'too-many-tokens':
       return false;

@@ -176,7 +176,7 @@ describe('a token is sent to nobody else', () => {
 
 describe('while no token can be had', () => {
   test.each([
-    ['refuse', 'token-refused', 'invalid_target'],
+    ['refuse', 'token-not-issued', 'invalid_target'],
     ['down', 'no-token', 'CONTROL_PLANE_UNREACHABLE'],
     ['slow', 'no-token', undefined],
   ] as const)(

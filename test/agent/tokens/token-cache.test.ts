@@ -99,7 +99,11 @@ test('who waits gets the token of a later attempt, if that comes in time', async
 test.each<[string, AskToken, string]>([
   ['does not answer', () => new Promise(() => undefined), 'no-token'],
   ['is down', down, 'no-token'],
-  ['refuses', () => Promise.resolve(refuse({ problem: 'token-refused', detail: 'invalid_target' })), 'token-refused'],
+  [
+    'refuses',
+    () => Promise.resolve(refuse({ problem: 'token-not-issued', detail: 'invalid_target' })),
+    'token-not-issued',
+  ],
   ['breaks', () => Promise.resolve(refuse({ problem: 'token-unusable', detail: 'malformed' })), 'token-unusable'],
 ])('with an issuer that %s whoever waits is told why, in time', async (_how, answer, reason) => {
   const { cache, clock, answerBy } = stage();

@@ -23,14 +23,14 @@ function stage(answer: 'issue' | 'refuse') {
   const tokens = new TokenCache({
     ask(thumbprint) {
       asked.push(thumbprint);
-      return Promise.resolve(answer === 'issue' ? ok(kept) : refuse({ problem: 'token-refused', detail: 'x' }));
+      return Promise.resolve(answer === 'issue' ? ok(kept) : refuse({ problem: 'token-not-issued', detail: 'x' }));
     },
     ...{ clock, random: () => 0.5, maxTokens: 10, onFailed: () => undefined },
   });
   new WorkerGroup({
     config: parsed.value,
     ...{ clock, store, tokens, startThread: threads.startThread, readiness: createReadiness(store, clock) },
-    ...{ emit: () => undefined, collect: undefined },
+    ...{ emit: () => undefined, collect: undefined, onKeysWanted: () => undefined },
   });
   return { threads: threads.all, asked, kept };
 }
@@ -48,6 +48,6 @@ test('a refusal reaches the worker with its reason', async () => {
   const { threads } = stage('refuse');
   expect(await threads[0]!.mainTokens.ask('n', wish)).toMatchObject({
     ok: false,
-    reason: { problem: 'token-refused' },
+    reason: { problem: 'token-not-issued' },
   });
 });
