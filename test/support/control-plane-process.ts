@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -32,12 +32,14 @@ const startDeadlineMs = 15_000;
 
 export async function startControlPlaneProcess(
   svidLife: string,
-  { trustDomain = 'echo.example' } = {},
+  { trustDomain = 'echo.example', config = {} }: { readonly trustDomain?: string; readonly config?: object } = {},
 ): Promise<ControlPlaneProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'eastwest-alone-'));
   const dataDir = join(folder, 'data');
   const address = `127.0.0.1:${await freePort()}`;
-  const places = ['--data-dir', dataDir, '--trust-domain', trustDomain, '--listen', address];
+  const file = join(folder, 'control-plane.yaml');
+  writeFileSync(file, JSON.stringify({ ...config, trustDomain })); // JSON is YAML
+  const places = ['--config', file, '--data-dir', dataDir, '--listen', address];
   let child: ChildProcess;
   const start = async (): Promise<void> => {
     const words = [join(checkout, 'bin/eastwest.js'), 'control-plane', ...places, '--svid-life', svidLife];
